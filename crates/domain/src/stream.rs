@@ -35,14 +35,15 @@ impl StreamName {
             if byte.is_ascii_graphic() && byte != b'%' {
                 name.push(char::from(byte));
             } else {
-                name.push_str(&format!("%{byte:02X}"));
+                name.push('%');
+                name.push_str(&crate::ids::hex(&[byte]).to_ascii_uppercase());
             }
         }
         if name.len() > STREAM_NAME_BYTES_MAX {
             let digest = <sha2::Sha256 as sha2::Digest>::digest(key.as_bytes());
             name.truncate(category.len() + 1);
             name.push_str("sha256:");
-            name.extend(digest.iter().map(|byte| format!("{byte:02x}")));
+            name.push_str(&crate::ids::hex(&digest));
         }
         Self(name.into())
     }

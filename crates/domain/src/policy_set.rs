@@ -1,0 +1,384 @@
+//! `PolicySets`: the rules, timers, thresholds and calendar in force in a unit, as data in the log.
+//!
+//! ```text
+//! (none) ──PolicySetEffective──> in force from a date ──PolicySetEffective──> next one …
+//! ```
+//! Owns the closed vocabulary of a policy set and the choice of the one in force. A unit without
+//! one of its own takes that of the unit above. Files are only input: the text is in the event.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::envelope::{Envelope, Instant};
+use crate::genesis::Genesis;
+use crate::ids::{PersonId, UnitId};
+use crate::member::MemberKind;
+use crate::refusal::{RefusalKind, Refused, Stop, refusals};
+use crate::stream::StreamName;
+use crate::unit::Unit;
+use crate::world::{Aggregate, Context, Decision, Stamp, World};
+
+/// Longest text of a policy set, in bytes: it must fit a commit record.
+pub const TEXT_BYTES_MAX: usize = 64 * 1024;
+/// Most rules in one set.
+pub const RULES_MAX: usize = 100;
+
+/// A policy set as written in its file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicySet {
+    /// Its name, `[a-z0-9_-]`.
+    pub name: String,
+    /// Its version, from 1, rising.
+    pub version: u32,
+    /// Deadlines and periods of grace.
+    pub timers: Timers,
+    /// Bounds beyond which a scan is marked, and the like.
+    pub thresholds: Thresholds,
+    /// Working days.
+    #[serde(default)]
+    pub calendar: Calendar,
+    /// The points rules.
+    #[serde(default, rename = "rule")]
+    pub rules: Vec<Rule>,
+}
+
+/// Deadlines and periods of grace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timers {
+    /// Hours to rectify a red hazard.
+    pub hazard_red_hours: u32,
+    /// Hours to rectify a yellow hazard.
+    pub hazard_yellow_hours: u32,
+    /// Hours to rectify a blue hazard.
+    pub hazard_blue_hours: u32,
+    /// Minutes after a shift's start until a check-in counts as late.
+    pub check_in_grace_minutes: u32,
+    /// Minutes after a shift's start until a shift without check-in is missed.
+    pub shift_missed_minutes: u32,
+    /// Minutes after a shift's end until a forgotten check-out is made by the system.
+    pub check_out_overdue_minutes: u32,
+    /// Days that something may be dated back without a second person.
+    pub back_date_days: u32,
+}
+
+/// Bounds beyond which a scan is marked, and the like.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Thresholds {
+    /// Seconds a device's clock may differ from ours, the sending delay left out.
+    pub clock_skew_seconds: u32,
+    /// Metres per second beyond which two scans of one person are impossible.
+    pub impossible_speed_m_per_s: u32,
+    /// Scans by one person within `tag_cluster_seconds` that make a cluster.
+    pub tag_cluster_scans: u32,
+    /// Seconds within which such scans make a cluster.
+    pub tag_cluster_seconds: u32,
+    /// Square metres that two zones of one plan may overlap (surveying tolerance).
+    pub zone_overlap_m2: u32,
+}
+
+/// Which days are working days.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calendar {
+    /// Days off beside weekends (`YYYY-MM-DD`).
+    #[serde(default)]
+    pub holidays: Vec<chrono::NaiveDate>,
+    /// Weekend days that are worked.
+    #[serde(default)]
+    pub working_weekends: Vec<chrono::NaiveDate>,
+}
+
+/// Which of the four activities earns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActivityFamily {
+    /// 联防
+    Patrol,
+    /// 线索
+    Lead,
+    /// 宣传
+    Publicity,
+    /// 联调
+    Mediation,
+}
+
+/// A points rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Its code, stable over versions (`PATROL`).
+    pub code: String,
+    /// The activity it rewards.
+    pub family: ActivityFamily,
+    /// Points for each verified activity.
+    pub points: u32,
+    /// Verified minutes it takes at least.
+    #[serde(default)]
+    pub minutes_min: u32,
+    /// Days of public notice until the points can be spent.
+    pub vesting_days: u32,
+    /// Months after vesting until they expire; none: never.
+    #[serde(default)]
+    pub expiry_months: Option<u32>,
+    /// Who may earn.
+    pub who_may_earn: Vec<MemberKind>,
+    /// Most points that a person can be granted by this rule in a period.
+    #[serde(default)]
+    pub caps: Vec<Cap>,
+}
+
+/// A bound on what a person can be granted by a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cap {
+    /// The period it holds for.
+    pub period: Period,
+    /// Points.
+    pub points: u32,
+}
+
+/// A period of the calendar in the unit's zone; weeks begin on Monday.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Period {
+    /// A day.
+    Day,
+    /// A week.
+    Week,
+    /// A month.
+    Month,
+    /// A year.
+    Year,
+}
+
+impl PolicySet {
+    /// Reads a policy set from TOML.
+    ///
+    /// # Errors
+    /// What is wrong, with its line where the text is no such TOML, else naming the rule broken.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.len() > TEXT_BYTES_MAX {
+            return Err(format!("a policy set is at most {TEXT_BYTES_MAX} bytes"));
+        }
+        let set: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        let good_name = (1..=60).contains(&set.name.len())
+            && set
+                .name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-');
+        if !good_name {
+            return Err("name: 1 to 60 of a-z, 0-9, '_' and '-'".to_owned());
+        }
+        if set.version == 0 {
+            return Err("version: from 1".to_owned());
+        }
+        if set.rules.len() > RULES_MAX {
+            return Err(format!("rule: at most {RULES_MAX}"));
+        }
+        for (index, rule) in set.rules.iter().enumerate() {
+            let twice = set.rules[..index]
+                .iter()
+                .any(|other| other.code == rule.code || other.family == rule.family);
+            if twice {
+                return Err(format!(
+                    "rule {}: its code or family stands twice",
+                    rule.code
+                ));
+            }
+            let good_code = (1..=40).contains(&rule.code.len())
+                && rule
+                    .code
+                    .bytes()
+                    .all(|b| b.is_ascii_uppercase() || b == b'_');
+            if !good_code {
+                return Err(format!(
+                    "rule '{}': a code is 1 to 40 of A-Z and '_'",
+                    rule.code
+                ));
+            }
+            if rule.points > 100_000 {
+                return Err(format!("rule {}: points: at most 100,000", rule.code));
+            }
+        }
+        Ok(set)
+    }
+
+    /// `name/version`, as commits and awards name it.
+    pub fn reference(&self) -> String {
+        format!("{}/{}", self.name, self.version)
+    }
+
+    /// The rule for a family of activity.
+    pub fn rule(&self, family: ActivityFamily) -> Option<&Rule> {
+        self.rules.iter().find(|rule| rule.family == family)
+    }
+}
+
+/// One version and since when it is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InForce {
+    /// From this instant on.
+    pub from: Instant,
+    /// The set.
+    pub set: Arc<PolicySet>,
+}
+
+/// The policy sets of a unit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PolicySets {
+    /// By instant, rising.
+    pub versions: Vec<InForce>,
+}
+
+/// What can be asked.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub enum Command {
+    /// Put a policy set into force in a unit.
+    AdoptPolicySet {
+        /// Where.
+        unit: UnitId,
+        /// Its full text (TOML).
+        text: String,
+        /// From when on; now if absent. Not in the past, but for the first set of a unit: that
+        /// one may reach back to cover history that is imported.
+        effective_from: Option<Instant>,
+    },
+}
+
+/// What happens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// A policy set is in force in a unit and those below it.
+    PolicySetEffective {
+        /// Where.
+        unit: UnitId,
+        /// `name/version`.
+        reference: String,
+        /// Its full text (TOML).
+        text: String,
+        /// From when on.
+        effective_from: Instant,
+        /// Who put it into force.
+        adopted_by: PersonId,
+        /// True if done by the only administrator there was.
+        bootstrap: bool,
+    },
+}
+
+refusals! {
+    /// Why it is refused.
+    PolicySetAlreadyAdopted = AlreadyExists, "text", "This unit has a policy set of this name and version already; versions are immutable.";
+    PolicySetVersionNotRising = Invalid, "text", "The version must be higher than that of the set in force.";
+    EffectiveInThePast = Invalid, "effective_from", "A rule change takes effect from now on; only the first set of a unit may reach back.";
+    EffectiveBeforeLatest = Invalid, "effective_from", "It must take effect after the set adopted before it.";
+    NoPolicySet = WrongState, "unit_id", "No policy set is in force here at this time.";
+}
+
+impl PolicySets {
+    /// The set in force in a unit at an instant: its own, else that of the unit above.
+    ///
+    /// # Errors
+    /// `NO_POLICY_SET` if neither it nor any unit above has one.
+    pub fn in_force(world: &World, unit: UnitId, at: Instant) -> Result<Arc<PolicySet>, Stop> {
+        for unit in Unit::path(world, unit)? {
+            let sets = world.state::<Self>(unit)?;
+            if let Some(found) = sets
+                .versions
+                .iter()
+                .rev()
+                .find(|version| version.from <= at)
+            {
+                return Ok(Arc::clone(&found.set));
+            }
+        }
+        Err(Refusal::NoPolicySet.into())
+    }
+
+    /// True if `at` lies within the back-date window of the set in force now.
+    pub fn within_back_date_window(
+        world: &World,
+        unit: UnitId,
+        at: Instant,
+        cx: &Context,
+    ) -> Result<bool, Stop> {
+        let days = Self::in_force(world, unit, cx.now)?.timers.back_date_days;
+        Ok(at >= cx.now - chrono::Duration::days(i64::from(days)))
+    }
+}
+
+impl Aggregate for PolicySets {
+    const CATEGORY: &'static str = "policy_set";
+    type Command = Command;
+    type Event = Event;
+
+    fn primary(command: &Command) -> StreamName {
+        let Command::AdoptPolicySet { unit, .. } = command;
+        Self::stream(unit)
+    }
+
+    fn decide(command: &Command, world: &World, cx: &Context) -> Result<Decision, Stop> {
+        let Command::AdoptPolicySet {
+            unit,
+            text,
+            effective_from,
+        } = command;
+        let (adopted_by, bootstrap) = Genesis::administrator(world, cx)?;
+        Unit::existing(world, *unit)?;
+        let set = PolicySet::parse(text).map_err(|why| Refused {
+            name: "POLICY_SET_UNREADABLE".to_owned(),
+            kind: RefusalKind::Invalid,
+            field: "text".into(),
+            message: format!("This is no policy set: {why}").into(),
+        })?;
+        let from = effective_from.unwrap_or(cx.now);
+        let adopted = world.state::<Self>(unit)?;
+        if adopted
+            .versions
+            .iter()
+            .any(|version| version.set.reference() == set.reference())
+        {
+            return Err(Refusal::PolicySetAlreadyAdopted.into());
+        }
+        if let Some(latest) = adopted.versions.last() {
+            if latest.set.name == set.name && latest.set.version >= set.version {
+                return Err(Refusal::PolicySetVersionNotRising.into());
+            }
+            if from < cx.now {
+                return Err(Refusal::EffectiveInThePast.into());
+            }
+            if from <= latest.from {
+                return Err(Refusal::EffectiveBeforeLatest.into());
+            }
+        }
+        let mut envelope = Envelope::at(cx.now);
+        envelope.unit = Some(unit.0);
+        let event = Event::PolicySetEffective {
+            unit: *unit,
+            reference: set.reference(),
+            text: text.clone(),
+            effective_from: from,
+            adopted_by,
+            bootstrap,
+        };
+        Ok(Decision::new().with::<Self>(unit, event, envelope))
+    }
+
+    fn evolve(&mut self, event: &Event, _: &Stamp) {
+        let Event::PolicySetEffective {
+            text,
+            effective_from,
+            ..
+        } = event;
+        // The text was read before it was stored; one of another version is left out.
+        if let Ok(set) = PolicySet::parse(text) {
+            self.versions.push(InForce {
+                from: *effective_from,
+                set: Arc::new(set),
+            });
+        }
+    }
+}

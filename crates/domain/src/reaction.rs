@@ -1,0 +1,180 @@
+//! Reaction: code that answers an event with commands, and what became of it.
+//!
+//! ```text
+//! (nothing) ──Enabled{from}──> enabled; per cause and n: ──Stuck──> stuck ──Resolved──> done
+//! ```
+//! Owns the record of where a reaction starts and which of its commands were refused. What a
+//! reaction does stands in [`crate::reactions`].
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::envelope::{Envelope, Trust};
+use crate::refusal::{RefusalKind, Refused, Stop, refusals};
+use crate::stream::StreamName;
+use crate::world::{Aggregate, Context, Decision, Stamp, World};
+
+/// State of a reaction.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reaction {
+    /// First position it answers to, once enabled.
+    pub from: Option<u64>,
+    /// Work that stands refused: (causing position, number of the command).
+    pub stuck: BTreeSet<(u64, u32)>,
+}
+
+/// What can be asked.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub enum Command {
+    /// Let it answer to every event from a position on.
+    EnableReaction {
+        /// Its name.
+        name: String,
+        /// First position it answers to.
+        from: u64,
+    },
+    /// Note that a command of it was refused.
+    RecordStuck {
+        /// Its name.
+        name: String,
+        /// The event it answered.
+        cause: u64,
+        /// Which of its commands, from 0.
+        n: u32,
+        /// Name of the refusal.
+        refusal: String,
+        /// Its sentence.
+        message: String,
+    },
+    /// Note that stuck work went through after all.
+    RecordResolved {
+        /// Its name.
+        name: String,
+        /// The event it answered.
+        cause: u64,
+        /// Which of its commands, from 0.
+        n: u32,
+    },
+}
+
+/// What happens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// It answers from here on.
+    ReactionEnabled {
+        /// First position it answers to.
+        from: u64,
+    },
+    /// A command of it was refused.
+    ReactionStuck {
+        /// The event it answered.
+        cause: u64,
+        /// Which of its commands, from 0.
+        n: u32,
+        /// Name of the refusal.
+        refusal: String,
+        /// Its sentence.
+        message: String,
+    },
+    /// Stuck work went through.
+    ReactionResolved {
+        /// The event it answered.
+        cause: u64,
+        /// Which of its commands, from 0.
+        n: u32,
+    },
+}
+
+refusals! {
+    /// Why it is refused.
+    ReactionAlreadyEnabled = AlreadyExists, "name", "This reaction is enabled already.";
+    ReactionNotEnabled = NotFound, "name", "This reaction is not enabled.";
+    WorkNotStuck = WrongState, "cause", "No work of this reaction stands stuck for this cause.";
+    WorkAlreadyStuck = WrongState, "cause", "This work stands stuck already.";
+}
+
+/// Refuses unless one of the system's own principals acts.
+pub fn require_system(cx: &Context) -> Result<(), Stop> {
+    if cx.actor.system {
+        return Ok(());
+    }
+    Err(Refused {
+        name: "ACTOR_IS_NOT_THE_SYSTEM".to_owned(),
+        kind: RefusalKind::NotAllowed,
+        field: "".into(),
+        message: "Only the system itself does this.".into(),
+    }
+    .into())
+}
+
+impl Aggregate for Reaction {
+    const CATEGORY: &'static str = "reaction";
+    type Command = Command;
+    type Event = Event;
+
+    fn primary(command: &Command) -> StreamName {
+        match command {
+            Command::EnableReaction { name, .. }
+            | Command::RecordStuck { name, .. }
+            | Command::RecordResolved { name, .. } => Self::stream(name),
+        }
+    }
+
+    fn decide(command: &Command, world: &World, cx: &Context) -> Result<Decision, Stop> {
+        require_system(cx)?;
+        let primary = Self::primary(command);
+        let state = world.state::<Self>(primary.key())?;
+        let event = match (state.from, command) {
+            (None, Command::EnableReaction { from, .. }) => Event::ReactionEnabled { from: *from },
+            (Some(_), Command::EnableReaction { .. }) => {
+                return Err(Refusal::ReactionAlreadyEnabled.into());
+            }
+            (None, _) => return Err(Refusal::ReactionNotEnabled.into()),
+            (
+                Some(_),
+                Command::RecordStuck {
+                    cause,
+                    n,
+                    refusal,
+                    message,
+                    ..
+                },
+            ) => {
+                if state.stuck.contains(&(*cause, *n)) {
+                    return Err(Refusal::WorkAlreadyStuck.into());
+                }
+                Event::ReactionStuck {
+                    cause: *cause,
+                    n: *n,
+                    refusal: refusal.clone(),
+                    message: message.clone(),
+                }
+            }
+            (Some(_), Command::RecordResolved { cause, n, .. }) => {
+                if !state.stuck.contains(&(*cause, *n)) {
+                    return Err(Refusal::WorkNotStuck.into());
+                }
+                Event::ReactionResolved {
+                    cause: *cause,
+                    n: *n,
+                }
+            }
+        };
+        let mut envelope = Envelope::at(cx.now);
+        envelope.trust = Trust::System;
+        Ok(Decision::new().with::<Self>(primary.key(), event, envelope))
+    }
+
+    fn evolve(&mut self, event: &Event, _: &Stamp) {
+        match event {
+            Event::ReactionEnabled { from } => self.from = Some(*from),
+            Event::ReactionStuck { cause, n, .. } => {
+                self.stuck.insert((*cause, *n));
+            }
+            Event::ReactionResolved { cause, n } => {
+                self.stuck.remove(&(*cause, *n));
+            }
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Given, when, then: what the tests of deciders are written in.
+//!
+//! A test gives events, a command and what must come of it. Owns no rule.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::aggregates::{Command, Event, evolve};
+use crate::envelope::{Channel, Instant};
+use crate::ids::{PersonId, PrincipalId};
+use crate::refusal::{Refused, Stop};
+use crate::world::{Actor, Context, NewEvent, Stamp, World};
+
+/// A fixed id for tests: `id(7)` is always the same.
+pub(crate) fn id<T: From<Uuid>>(n: u128) -> T {
+    T::from(Uuid::from_u128(n))
+}
+
+/// An instant written as `2024-07-01T20:00:00Z`.
+pub(crate) fn at(text: &str) -> Instant {
+    text.parse().expect("an instant as in RFC 3339")
+}
+
+/// A context in which a person acts at an instant.
+pub(crate) fn by(person: PersonId, now: Instant) -> Context {
+    Context {
+        now,
+        actor: Actor {
+            principal: PrincipalId::of_subject(&person.to_string()),
+            person: Some(person),
+            system: false,
+        },
+        channel: Channel::App,
+        zone: chrono_tz::Asia::Shanghai,
+    }
+}
+
+/// A context in which the system acts at an instant.
+pub(crate) fn by_system(now: Instant) -> Context {
+    Context {
+        now,
+        actor: Actor {
+            principal: PrincipalId::of_subject("system:timer"),
+            person: None,
+            system: true,
+        },
+        channel: Channel::Timer,
+        zone: chrono_tz::Asia::Shanghai,
+    }
+}
+
+/// A small log in memory, in which commands are decided one after the other.
+#[derive(Default, Clone)]
+pub(crate) struct History {
+    events: Vec<(NewEvent, Stamp)>,
+}
+
+impl History {
+    /// With these events.
+    pub(crate) fn given(events: Vec<NewEvent>) -> Self {
+        let mut history = Self::default();
+        for event in events {
+            let recorded_at = event.envelope.occurred_at;
+            history.record(event, recorded_at);
+        }
+        history
+    }
+
+    fn record(&mut self, event: NewEvent, recorded_at: Instant) {
+        let version = self
+            .events
+            .iter()
+            .filter(|(e, _)| e.stream == event.stream)
+            .count()
+            + 1;
+        let stamp = Stamp {
+            position: self.events.len() as u64 + 1,
+            version: version as u64,
+            occurred_at: event.envelope.occurred_at,
+            recorded_at,
+        };
+        self.events.push((event, stamp));
+    }
+
+    /// The world these events make.
+    pub(crate) fn world(&self) -> World {
+        let mut streams: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (event, stamp) in &self.events {
+            streams
+                .entry(event.stream.clone())
+                .or_default()
+                .push((&event.event, *stamp));
+        }
+        let mut world = World::whole();
+        for (stream, events) in streams {
+            let state = evolve(stream.category(), None, events.into_iter());
+            world.put(stream, state.expect("a stream of an aggregate"));
+        }
+        world
+    }
+
+    /// Decides a command without taking its events in.
+    pub(crate) fn when(
+        &self,
+        command: impl Into<Command>,
+        cx: &Context,
+    ) -> Result<Vec<Event>, Box<Refused>> {
+        match command.into().decide(&self.world(), cx) {
+            Ok(decision) => Ok(decision
+                .events
+                .into_iter()
+                .map(|event| event.event)
+                .collect()),
+            Err(Stop::Refused(refused)) => Err(refused),
+            Err(Stop::Need(stream)) => panic!("a whole world needs no {stream}"),
+        }
+    }
+
+    /// Decides a command that must go through, and takes its events in.
+    #[track_caller]
+    pub(crate) fn then(mut self, command: impl Into<Command>, cx: &Context) -> Self {
+        match command.into().decide(&self.world(), cx) {
+            Ok(decision) => {
+                decision
+                    .events
+                    .into_iter()
+                    .for_each(|event| self.record(event, cx.now));
+            }
+            Err(stop) => panic!("must go through, but: {stop:?}"),
+        }
+        self
+    }
+
+    /// Asserts that a command is refused by this name.
+    #[track_caller]
+    pub(crate) fn refuses(
+        &self,
+        command: impl Into<Command>,
+        cx: &Context,
+        refusal: impl Into<Refused>,
+    ) {
+        let command = command.into();
+        match self.when(command.clone(), cx) {
+            Err(refused) => assert_eq!(*refused, refusal.into(), "{command:?}"),
+            Ok(events) => panic!("must be refused, but gave {events:?}"),
+        }
+    }
+
+    /// The state of an aggregate.
+    pub(crate) fn state<A: crate::world::Aggregate>(&self, key: impl std::fmt::Display) -> Arc<A> {
+        self.world().state::<A>(key).expect("a whole world")
+    }
+}
+
+/// A community that lives: log born on 1 January 2024, administrator person 1 (`id(1)`), a station
+/// unit `id(100)` with the pilot's policy set, and below it the community `id(101)`.
+pub(crate) fn community() -> History {
+    let start = at("2024-01-01T00:00:00Z");
+    let admin = by(id(1), start);
+    let found = |unit, level, name: &str, parent| crate::unit::Command::FoundUnit {
+        unit,
+        level,
+        name: name.to_owned(),
+        parent,
+        zone: None,
+        imported: None,
+    };
+    let kind = crate::genesis::ClockKind::Simulated;
+    History::given(crate::genesis::birth(kind, id(1), start))
+        .then(
+            found(id(100), crate::unit::UnitLevel::Station, "station", None),
+            &admin,
+        )
+        .then(
+            found(
+                id(101),
+                crate::unit::UnitLevel::Community,
+                "community",
+                Some(id(100)),
+            ),
+            &admin,
+        )
+        .then(
+            crate::policy_set::Command::AdoptPolicySet {
+                unit: id(100),
+                text: include_str!("../../../policies/pilot.toml").to_owned(),
+                effective_from: None,
+            },
+            &admin,
+        )
+}

@@ -1,0 +1,78 @@
+//! `ZonePlans`: how a community is divided into patrol zones, version by version.
+//!
+//! ```text
+//! (none) ──ZonePlanAdopted──> version 1 in force from a date ──ZonePlanAdopted──> version 2 …
+//! ```
+//! Owns the zones' geometry and which zone a place lies in at an instant. Geometry is whole in the
+//! events, so that coverage can be replayed.
+
+use serde::{Deserialize, Serialize};
+
+use crate::envelope::Instant;
+use crate::ids::{PersonId, UnitId, ZoneId};
+
+/// A zone as drawn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Zone {
+    /// Stays the same over versions of the plan.
+    pub zone: ZoneId,
+    /// Its name, 1..=100 bytes.
+    pub name: String,
+    /// Rings of its polygon, the outer one first; each closed, points in 1e-7 degrees.
+    pub rings: Vec<Vec<crate::place::Place>>,
+}
+
+/// What can be asked.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub enum Command {
+    /// Put a zone plan into force.
+    AdoptZonePlan {
+        /// Where.
+        community: UnitId,
+        /// A GeoJSON `FeatureCollection` of Polygons, each with properties `zone` (UUID) and `name`.
+        geojson: String,
+        /// From when on; now if absent.
+        effective_from: Option<Instant>,
+    },
+}
+
+/// What happens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// A zone plan is in force.
+    ZonePlanAdopted {
+        /// Where.
+        community: UnitId,
+        /// From 1.
+        version: u32,
+        /// Its zones.
+        zones: Vec<Zone>,
+        /// From when on.
+        effective_from: Instant,
+        /// By whom.
+        adopted_by: PersonId,
+    },
+}
+
+// STUB-BEGIN
+/// State.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ZonePlans {}
+
+impl crate::world::Aggregate for ZonePlans {
+    const CATEGORY: &'static str = "zone_plan";
+    type Command = Command;
+    type Event = Event;
+    fn primary(_: &Command) -> crate::stream::StreamName {
+        Self::stream("stub")
+    }
+    fn decide(
+        _: &Command,
+        _: &crate::world::World,
+        _: &crate::world::Context,
+    ) -> Result<crate::world::Decision, crate::refusal::Stop> {
+        Ok(crate::world::Decision::new())
+    }
+    fn evolve(&mut self, _: &Event, _: &crate::world::Stamp) {}
+}
+// STUB-END
