@@ -280,7 +280,7 @@ impl Aggregate for Genesis {
 pub(crate) fn birth(
     clock: ClockKind,
     administrator: PersonId,
-    now: Instant,
+    now: crate::Instant,
 ) -> Vec<crate::NewEvent> {
     let cx = Context {
         now,
