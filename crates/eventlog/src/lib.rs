@@ -10,19 +10,15 @@
 //! - `read_log`: the same folder for questions only; `verify`: checks both copies (`carve`)
 //! - `files`: the file system as the writing side sees it
 //! - `clock`, `entropy`: the one source each of time and randomness
-//!
 //! - `execute`: the one write path, which joins the deciders of `domain` and the log
 //!
-//! But for `execute`, the log sees bytes and ids only. It never knows what an event means, and of `domain` it
-//! uses the names of streams and the envelope.
+//! But for `execute`, the log sees bytes and ids only. It never knows what an event means, and of
+//! `domain` it uses the names of streams and the envelope.
 
 pub mod clock;
 pub mod entropy;
-<<<<<<< HEAD
 pub mod execute;
-=======
 pub mod files;
->>>>>>> log
 pub mod limits;
 pub mod memory;
 pub mod merkle;
