@@ -84,7 +84,22 @@ pub enum Event {
 // STUB-BEGIN
 /// State.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Checkpoint {}
+pub struct Checkpoint {
+    /// Where it belongs.
+    pub community: Option<UnitId>,
+    /// Its name.
+    pub name: String,
+    /// What its tag says.
+    pub tag: String,
+    /// Where it is.
+    pub place: Option<Place>,
+    /// Metres within which a scan is at the place.
+    pub radius_m: u32,
+    /// Was put up.
+    pub installed: bool,
+    /// Was taken down.
+    pub retired: bool,
+}
 
 impl crate::world::Aggregate for Checkpoint {
     const CATEGORY: &'static str = "checkpoint";
@@ -100,6 +115,26 @@ impl crate::world::Aggregate for Checkpoint {
     ) -> Result<crate::world::Decision, crate::refusal::Stop> {
         Ok(crate::world::Decision::new())
     }
-    fn evolve(&mut self, _: &Event, _: &crate::world::Stamp) {}
+    fn evolve(&mut self, event: &Event, _: &crate::world::Stamp) {
+        match event {
+            Event::CheckpointInstalled {
+                community,
+                name,
+                tag,
+                place,
+                radius_m,
+            } => {
+                self.community = Some(*community);
+                self.name.clone_from(name);
+                self.tag.clone_from(tag);
+                self.place = Some(*place);
+                self.radius_m = *radius_m;
+                self.installed = true;
+            }
+            Event::CheckpointMoved { place } => self.place = Some(*place),
+            Event::TagReplaced { new, .. } => self.tag.clone_from(new),
+            Event::CheckpointRetired {} => self.retired = true,
+        }
+    }
 }
 // STUB-END

@@ -180,7 +180,47 @@ pub enum Event {
 // STUB-BEGIN
 /// State.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Member {}
+pub struct Member {
+    /// As what.
+    pub kind: Option<MemberKind>,
+    /// May take part.
+    pub active: bool,
+    /// Roles with their dates.
+    pub roles: Vec<(Role, Instant, Option<Instant>)>,
+}
+
+crate::refusal::refusals! {
+    /// Why it is refused.
+    MemberNotActive = WrongState, "person_id", "This needs an active member of the community.";
+}
+
+impl Member {
+    /// Key of the stream.
+    pub fn key(community: UnitId, person: PersonId) -> String {
+        format!("{community}/{person}")
+    }
+
+    /// The member, who must be active.
+    pub fn active(
+        world: &crate::world::World,
+        community: UnitId,
+        person: PersonId,
+    ) -> Result<std::sync::Arc<Self>, crate::refusal::Stop> {
+        let member = world.state::<Self>(Self::key(community, person))?;
+        if member.active {
+            Ok(member)
+        } else {
+            Err(Refusal::MemberNotActive.into())
+        }
+    }
+
+    /// True if they hold the role.
+    pub fn holds(&self, role: Role, at: Instant) -> bool {
+        self.roles.iter().any(|(held, from, until)| {
+            *held == role && *from <= at && until.is_none_or(|until| at < until)
+        })
+    }
+}
 
 impl crate::world::Aggregate for Member {
     const CATEGORY: &'static str = "member";
@@ -196,6 +236,16 @@ impl crate::world::Aggregate for Member {
     ) -> Result<crate::world::Decision, crate::refusal::Stop> {
         Ok(crate::world::Decision::new())
     }
-    fn evolve(&mut self, _: &Event, _: &crate::world::Stamp) {}
+    fn evolve(&mut self, event: &Event, _: &crate::world::Stamp) {
+        match event {
+            Event::MemberApplied { kind, .. } => self.kind = Some(*kind),
+            Event::MemberApproved { .. } | Event::MemberReinstated {} => self.active = true,
+            Event::RoleGranted {
+                role, from, until, ..
+            } => self.roles.push((*role, *from, *until)),
+            Event::MemberSuspended { .. } | Event::MemberLeft {} => self.active = false,
+            Event::RoleRevoked { .. } | Event::GuardianConsentGiven {} => {}
+        }
+    }
 }
 // STUB-END

@@ -55,9 +55,58 @@ pub enum Event {
 }
 
 // STUB-BEGIN
+/// A version of the plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// From 1.
+    pub version: u32,
+    /// Its zones.
+    pub zones: Vec<Zone>,
+    /// From when on.
+    pub effective_from: Instant,
+}
+
+impl Plan {
+    /// The zone a place lies in.
+    pub fn zone_of(&self, place: crate::place::Place) -> Option<ZoneId> {
+        let (x, y) = (i128::from(place.lon_e7), i128::from(place.lat_e7));
+        let within = |ring: &[crate::place::Place]| {
+            ring.windows(2).fold(false, |inside, edge| {
+                let (ax, ay) = (i128::from(edge[0].lon_e7), i128::from(edge[0].lat_e7));
+                let (bx, by) = (i128::from(edge[1].lon_e7), i128::from(edge[1].lat_e7));
+                let (dy, crosses) = (by - ay, (ay > y) != (by > y));
+                inside ^ (crosses && ((x - ax) * dy < (y - ay) * (bx - ax)) == (dy > 0))
+            })
+        };
+        let zone = self
+            .zones
+            .iter()
+            .find(|zone| zone.rings.iter().filter(|ring| within(ring)).count() % 2 == 1);
+        zone.map(|zone| zone.zone)
+    }
+
+    /// True if the zone is in it.
+    pub fn has(&self, zone: ZoneId) -> bool {
+        self.zones.iter().any(|drawn| drawn.zone == zone)
+    }
+}
+
 /// State.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ZonePlans {}
+pub struct ZonePlans {
+    /// By version.
+    pub plans: Vec<Plan>,
+}
+
+impl ZonePlans {
+    /// The plan in force at an instant.
+    pub fn in_force(&self, at: Instant) -> Option<&Plan> {
+        self.plans
+            .iter()
+            .rev()
+            .find(|plan| plan.effective_from <= at)
+    }
+}
 
 impl crate::world::Aggregate for ZonePlans {
     const CATEGORY: &'static str = "zone_plan";
@@ -73,6 +122,18 @@ impl crate::world::Aggregate for ZonePlans {
     ) -> Result<crate::world::Decision, crate::refusal::Stop> {
         Ok(crate::world::Decision::new())
     }
-    fn evolve(&mut self, _: &Event, _: &crate::world::Stamp) {}
+    fn evolve(&mut self, event: &Event, _: &crate::world::Stamp) {
+        let Event::ZonePlanAdopted {
+            version,
+            zones,
+            effective_from,
+            ..
+        } = event;
+        self.plans.push(Plan {
+            version: *version,
+            zones: zones.clone(),
+            effective_from: *effective_from,
+        });
+    }
 }
 // STUB-END
