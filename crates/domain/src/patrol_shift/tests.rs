@@ -17,7 +17,7 @@ use crate::place::Place;
 use crate::refusal::Refused;
 use crate::testing::{History, at, by, by_system, community, id};
 use crate::world::NewEvent;
-use crate::{Trust, checkpoint, hazard, member, policy_set, zone_plan};
+use crate::{Trust, account, checkpoint, hazard, member, policy_set, zone_plan};
 
 const SHIFT: u128 = 400;
 const OTHER_SHIFT: u128 = 401;

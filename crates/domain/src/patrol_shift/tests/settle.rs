@@ -236,3 +236,20 @@ fn a_late_filing_beyond_the_window_needs_somebody_who_neither_walked_nor_filed_i
         ShiftState::Verified
     );
 }
+
+#[test]
+fn a_verified_patrol_of_a_volunteer_brings_its_award() {
+    let history = completed();
+    let events = decided(&history, verify(3), &captain("15:00:00"));
+    let stamp = stamp(77, events[0].envelope.occurred_at);
+    let answer = (crate::reactions::ALL[0].react)(&events[0].stream, &events[0].event, &stamp);
+    let [award] = &answer[..] else {
+        panic!("{answer:?}");
+    };
+    let awarded = history
+        .then(verify(3), &captain("15:00:00"))
+        .then(award.clone(), &by_system(clock("15:00:00")))
+        .state::<account::Account>(id::<PersonId>(3));
+    let balance = awarded.balance_at(clock("15:00:00"));
+    assert_eq!((balance.pending, balance.spendable), (50, 0));
+}
