@@ -1,1 +1,2 @@
-//! api
+//! The rim of benniu.
+pub mod wire;
