@@ -22,6 +22,9 @@ use crate::{person, principal};
 /// Key of the one stream.
 pub const KEY: &str = "log";
 
+/// How the subjects of the system's own principals begin; nobody else's may.
+pub const SYSTEM_SUBJECT_PREFIX: &str = "system:";
+
 /// Subjects of the system's own principals, registered at birth.
 pub const SYSTEM_SUBJECTS: [&str; 3] = ["system:reaction", "system:timer", "system:import"];
 

@@ -82,6 +82,7 @@ pub enum Event {
 refusals! {
     /// Why it is refused.
     SubjectNotAllowed = Invalid, "subject", "A subject is 1 to 256 bytes and not blank.";
+    SubjectIsReserved = Invalid, "subject", "Subjects that begin with 'system:' are the system's own.";
     PrincipalAlreadyRegistered = AlreadyExists, "subject", "This subject is registered already.";
     PrincipalNotFound = NotFound, "principal_id", "There is no principal with this id.";
     PersonNotFound = NotFound, "person_id", "There is no person with this id.";

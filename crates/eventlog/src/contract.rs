@@ -296,13 +296,13 @@ async fn ranges_give_whole_commits<B: Backend>(backend: &B) {
             .map(|commit| commit.unwrap().header.commit_number)
             .collect()
     };
-    assert_eq!(numbers(0, 0), []);
+    assert!(numbers(0, 0).is_empty());
     assert_eq!(numbers(0, 1), [0]);
     assert_eq!(numbers(3, 4), [0, 1]);
     assert_eq!(numbers(5, 5), [1]);
     assert_eq!(numbers(28, u64::MAX), [9]);
-    assert_eq!(numbers(31, u64::MAX), []);
-    assert_eq!(numbers(9, 8), []);
+    assert!(numbers(31, u64::MAX).is_empty());
+    assert!(numbers(9, 8).is_empty());
     assert_eq!(log.commit_at(12).unwrap().unwrap().header.commit_number, 3);
 }
 

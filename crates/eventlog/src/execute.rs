@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::{
-    AppendError, Clock, Commit, CommitDraft, EventDraft, EventLog, Entropy, HeaderDraft, ReadError,
+    AppendError, Clock, Commit, CommitDraft, Entropy, EventDraft, EventLog, HeaderDraft, ReadError,
     Receipt, RecordedEvent,
 };
 
@@ -146,7 +146,15 @@ impl Executor {
     ) -> Self {
         let capacity = NonZeroUsize::new(CACHED_STREAMS_MAX).unwrap_or(NonZeroUsize::MIN);
         let cache = Mutex::new(LruCache::new(capacity));
-        Self { inner: Arc::new(Inner { log, clock, entropy, zone, cache }) }
+        Self {
+            inner: Arc::new(Inner {
+                log,
+                clock,
+                entropy,
+                zone,
+                cache,
+            }),
+        }
     }
 
     /// The log it writes.
@@ -162,7 +170,11 @@ impl Executor {
     /// Now, on the log's clock: never before what is recorded.
     pub fn now(&self) -> Instant {
         let now = self.inner.clock.now();
-        self.inner.log.head().recorded_at.map_or(now, |last| last.max(now))
+        self.inner
+            .log
+            .head()
+            .recorded_at
+            .map_or(now, |last| last.max(now))
     }
 
     /// The state of an aggregate as recorded now.
@@ -236,7 +248,11 @@ impl Executor {
         request: &Request,
         world: &World,
     ) -> Result<Result<Context, ExecuteError>, Stop> {
-        let mut actor = Actor { principal: request.principal, person: None, system: false };
+        let mut actor = Actor {
+            principal: request.principal,
+            person: None,
+            system: false,
+        };
         let birth = matches!(
             request.command,
             Command::Genesis(domain::genesis::Command::BearLog { .. })
@@ -257,8 +273,15 @@ impl Executor {
                 .iter()
                 .any(|subject| PrincipalId::of_subject(subject) == request.principal);
         }
-        let now = request.not_before.map_or_else(|| self.now(), |least| least.max(self.now()));
-        Ok(Ok(Context { now, actor, channel: request.channel, zone: self.inner.zone }))
+        let now = request
+            .not_before
+            .map_or_else(|| self.now(), |least| least.max(self.now()));
+        Ok(Ok(Context {
+            now,
+            actor,
+            channel: request.channel,
+            zone: self.inner.zone,
+        }))
     }
 
     fn draft(
@@ -271,7 +294,9 @@ impl Executor {
     ) -> Result<CommitDraft, ExecuteError> {
         // A repeat is found by reading the primary stream, so the commit must be in it.
         if !decision.events.iter().any(|event| event.stream == *primary) {
-            return Err(ExecuteError::Fault(format!("a decision left {primary} without event")));
+            return Err(ExecuteError::Fault(format!(
+                "a decision left {primary} without event"
+            )));
         }
         let events = decision.events.into_iter().map(|event| {
             let (type_name, payload) = event.event.encode();
@@ -306,7 +331,7 @@ impl Executor {
     /// The folded stream as recorded now, through the cache.
     fn load(&self, stream: &StreamName) -> Result<Folded, ExecuteError> {
         let cached = self.cache().get(stream).cloned();
-        let version = self.inner.log.stream_version(stream);
+        let version = self.inner.log.stream_version(stream)?;
         let mut folded = match cached {
             Some(folded) if folded.version == version => return Ok(folded),
             // A version below ours cannot be: versions only grow while a log is open.
@@ -320,7 +345,10 @@ impl Executor {
         };
         loop {
             let from = folded.version + 1;
-            let page = self.inner.log.read_stream(stream, from, STREAM_PAGE_EVENTS)?;
+            let page = self
+                .inner
+                .log
+                .read_stream(stream, from, STREAM_PAGE_EVENTS)?;
             let Some(last) = page.last() else { break };
             folded.version = last.version;
             let whole = page.len() < STREAM_PAGE_EVENTS;
@@ -343,18 +371,20 @@ impl Executor {
         let commit = self
             .inner
             .log
-            .read(first, first)
-            .next()
-            .ok_or_else(|| fault(format!("no commit at position {first}")))??;
+            .commit_at(first)?
+            .ok_or_else(|| fault(format!("no commit at position {first}")))?;
         if commit.header.fingerprint != fingerprint || !holds_all(&commit, personal)? {
             return Err(ExecuteError::OtherContent);
         }
-        Ok(receipt_of(&commit))
+        Ok(commit.receipt(true))
     }
 
     fn cache(&self) -> std::sync::MutexGuard<'_, LruCache<StreamName, Folded>> {
         // The cache holds values only; one that a panicking thread left is as good as any.
-        self.inner.cache.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner
+            .cache
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -379,7 +409,11 @@ fn take_in(
     let events = events.iter().map(|(event, stamp)| (event, *stamp));
     let state = domain::aggregates::evolve(stream.category(), Some(folded.state), events)
         .ok_or_else(|| fault(format!("{stream} has a state of another aggregate")))?;
-    Ok(Folded { state, version: folded.version, commands })
+    Ok(Folded {
+        state,
+        version: folded.version,
+        commands,
+    })
 }
 
 /// The event as the domain knows it.
@@ -387,8 +421,12 @@ fn take_in(
 /// # Errors
 /// [`ExecuteError::Fault`] if its category, type or fields are not of this version.
 pub fn decode(recorded: &RecordedEvent) -> Result<Event, ExecuteError> {
-    Event::decode(recorded.stream.category(), &recorded.type_name, &recorded.payload)
-        .map_err(|error| fault(format!("position {}: {error}", recorded.position)))
+    Event::decode(
+        recorded.stream.category(),
+        &recorded.type_name,
+        &recorded.payload,
+    )
+    .map_err(|error| fault(format!("position {}: {error}", recorded.position)))
 }
 
 /// Where and when the event stands, as the domain knows it.
@@ -405,8 +443,7 @@ pub fn stamp(recorded: &RecordedEvent) -> Stamp {
 /// be guessed from a hash enters the log.
 fn fingerprint(command: &Command) -> Result<([u8; 32], Vec<String>), ExecuteError> {
     // `serde_json` keeps members in order of their names, so equal commands are equal bytes.
-    let mut canonical =
-        serde_json::to_value(command).map_err(|error| fault(error.to_string()))?;
+    let mut canonical = serde_json::to_value(command).map_err(|error| fault(error.to_string()))?;
     let personal = domain::personal::withdraw(&mut canonical);
     let bytes = serde_json::to_vec(&canonical).map_err(|error| fault(error.to_string()))?;
     Ok((Sha256::digest(bytes).into(), personal))
@@ -426,23 +463,6 @@ fn holds_all(commit: &Commit, personal: &[String]) -> Result<bool, ExecuteError>
     Ok(personal.iter().all(|field| stored.contains(field)))
 }
 
-/// The receipt of a commit that was read back.
-fn receipt_of(commit: &Commit) -> Receipt {
-    let mut stream_versions: Vec<(StreamName, u64)> = Vec::new();
-    for event in &commit.events {
-        match stream_versions.iter_mut().find(|(stream, _)| *stream == event.stream) {
-            Some((_, version)) => *version = event.version,
-            None => stream_versions.push((event.stream.clone(), event.version)),
-        }
-    }
-    let header = &commit.header;
-    Receipt {
-        epoch: header.epoch,
-        position: header.first_position + u64::from(header.event_count) - 1,
-        commit_number: header.commit_number,
-        commit_hash: commit.leaf,
-        stream_versions,
-        recorded_at: header.recorded_at,
-        replayed: true,
-    }
-}
+#[cfg(test)]
+#[path = "execute_tests.rs"]
+mod tests;

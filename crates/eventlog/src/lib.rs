@@ -6,11 +6,14 @@
 //! - `memory`: a backend in memory, with faults to inject
 //! - `clock`, `entropy`: the one source each of time and randomness
 //!
-//! The log sees bytes and ids only. It never knows what an event means, and of `domain` it uses
-//! the names of streams and the envelope.
+//! - `execute`: the one write path, which joins the deciders of `domain` and the log
+//!
+//! But for `execute`, the log sees bytes and ids only. It never knows what an event means, and of `domain` it
+//! uses the names of streams and the envelope.
 
 pub mod clock;
 pub mod entropy;
+pub mod execute;
 pub mod limits;
 pub mod memory;
 pub mod merkle;
