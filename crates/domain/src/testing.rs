@@ -148,6 +148,17 @@ impl History {
         }
     }
 
+    /// What becomes of a command, as a table's cell: `Event + Event`, or the refusal's name.
+    pub(crate) fn outcome(&self, command: impl Into<Command>, cx: &Context) -> String {
+        match self.when(command, cx) {
+            Ok(events) => {
+                let names: Vec<_> = events.iter().map(|event| event.encode().0).collect();
+                names.join(" + ")
+            }
+            Err(refused) => refused.name,
+        }
+    }
+
     /// The state of an aggregate.
     pub(crate) fn state<A: crate::world::Aggregate>(&self, key: impl std::fmt::Display) -> Arc<A> {
         self.world().state::<A>(key).expect("a whole world")
@@ -190,4 +201,66 @@ pub(crate) fn community() -> History {
             },
             &admin,
         )
+}
+
+/// The community of [`community`] with a team: persons 2 to 8 are registered; 2 is captain, 3 and
+/// 4 are volunteers, all three active members since 1 January 2024.
+pub(crate) fn team() -> History {
+    use crate::member::{Command as Ask, MemberKind, Role};
+    let start = at("2024-01-01T00:00:00Z");
+    let admin = by(id(1), start);
+    let mut history = (2..=8).fold(community(), |history, n| {
+        let register = crate::person::Command::RegisterPerson {
+            person: id(n),
+            name: crate::Personal::new(format!("person {n}")),
+            phone: None,
+            identity_claim: None,
+        };
+        history.then(register, &admin)
+    });
+    for (n, kind) in [
+        (2, MemberKind::CommunityWorker),
+        (3, MemberKind::Volunteer),
+        (4, MemberKind::Volunteer),
+    ] {
+        let (community, person) = (id(101), id(n));
+        let apply = Ask::ApplyForMembership {
+            community,
+            person,
+            kind,
+            under_14: false,
+            guardian_consent: None,
+            applied_at: None,
+        };
+        history = history
+            .then(apply, &by(person, start))
+            .then(Ask::ApproveMember { community, person }, &admin);
+    }
+    history.then(
+        Ask::GrantRole {
+            community: id(101),
+            person: id(2),
+            role: Role::Captain,
+            from: start,
+            until: None,
+            appointment: Some("appointment 1".to_owned()),
+        },
+        &admin,
+    )
+}
+
+/// Any string of these events in any order, at stamps of any order: evolve must bear them all.
+pub(crate) fn any_history<E: Clone + std::fmt::Debug + 'static>(
+    events: Vec<E>,
+) -> impl proptest::strategy::Strategy<Value = Vec<(E, Stamp)>> {
+    use proptest::prelude::*;
+    let stamp = (any::<u64>(), any::<u64>(), any::<u32>(), any::<u32>()).prop_map(
+        |(position, version, occurred, recorded)| Stamp {
+            position,
+            version,
+            occurred_at: Instant::UNIX_EPOCH + chrono::Duration::seconds(occurred.into()),
+            recorded_at: Instant::UNIX_EPOCH + chrono::Duration::seconds(recorded.into()),
+        },
+    );
+    proptest::collection::vec((proptest::sample::select(events), stamp), 0..24)
 }
