@@ -1,0 +1,10 @@
+//! `PersonService`: people.
+
+use super::service;
+
+service! {
+    impl person_service_server::PersonService;
+    commands {
+    }
+    others {}
+}

@@ -1,0 +1,10 @@
+//! `ReactionService`: what the system does by itself.
+
+use super::service;
+
+service! {
+    impl reaction_service_server::ReactionService;
+    commands {
+    }
+    others {}
+}
