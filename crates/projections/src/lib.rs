@@ -1,1 +1,28 @@
-//! projections
+//! The read models of benniu, the engine that feeds them, and what runs beside it.
+//!
+//! - `read_model`: what a model is; `read_models`: one file each, and the list of them
+//! - `models`: a model with its live build; folds without an engine
+//! - `feed`: commits as facts; `snapshot`: builds as files, a cache
+//! - `engine`: feeds all models from a log, in order, and keeps them healthy
+//! - `reactions`: runs the domain's reactions; `consequences`: waits for what follows from a write
+//! - `timers`: records what falls due
+//!
+//! Read models never decide and deciders never read them. Rebuilding one runs no reaction and no
+//! timer.
+
+pub mod engine;
+pub mod feed;
+pub mod models;
+pub mod read_model;
+pub mod read_models;
+pub mod snapshot;
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;
+
+pub use engine::Engine;
+pub use models::Slot;
+pub use read_model::{Build, Checksum, Fact, ReadModel};
+pub use read_models::Models;
