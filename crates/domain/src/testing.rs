@@ -133,6 +133,63 @@ impl History {
         self
     }
 
+    /// Takes in an event that no command of the test decides.
+    pub(crate) fn and<A: crate::world::Aggregate>(
+        mut self,
+        key: impl std::fmt::Display,
+        event: A::Event,
+        now: Instant,
+    ) -> Self
+    where
+        Event: From<A::Event>,
+    {
+        let decision =
+            crate::world::Decision::new().with::<A>(key, event, crate::envelope::Envelope::at(now));
+        for event in decision.events {
+            self.record(event, now);
+        }
+        self
+    }
+
+    /// Takes in an active member of the community `id(101)`, with a role if one is given.
+    pub(crate) fn and_member(
+        self,
+        person: PersonId,
+        kind: crate::member::MemberKind,
+        role: Option<crate::member::Role>,
+    ) -> Self {
+        use crate::member::{Event, Member};
+        let (community, start) = (id(101), at("2024-01-01T00:00:00Z"));
+        let key = Member::key(community, person);
+        let applied = Event::MemberApplied {
+            community,
+            person,
+            kind,
+            under_14: false,
+        };
+        let approved = Event::MemberApproved {
+            approved_by: id(1),
+            bootstrap: true,
+        };
+        let history = self
+            .and::<Member>(&key, applied, start)
+            .and::<Member>(&key, approved, start);
+        match role {
+            None => history,
+            Some(role) => {
+                let granted = Event::RoleGranted {
+                    role,
+                    from: start,
+                    until: None,
+                    appointment: Some("appointment 1".to_owned()),
+                    granted_by: id(1),
+                    bootstrap: true,
+                };
+                history.and::<Member>(&key, granted, start)
+            }
+        }
+    }
+
     /// Asserts that a command is refused by this name.
     #[track_caller]
     pub(crate) fn refuses(
