@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use prost::Message as _;
+use prost_types::FileDescriptorSet;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let proto = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto");
@@ -16,6 +17,31 @@ fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = protox::compile(&files, [&proto])?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("benniu.bin"), descriptors.encode_to_vec())?;
-    tonic_prost_build::configure().compile_fds(descriptors)?;
+    fs::write(out.join("rpcs.rs"), rpcs(&descriptors))?;
+    tonic_prost_build::configure()
+        .build_client(false)
+        .compile_fds(descriptors)?;
     Ok(())
+}
+
+/// Ties each request type to its RPC, for `session::Rpc`.
+fn rpcs(descriptors: &FileDescriptorSet) -> String {
+    let mut code = String::new();
+    for file in &descriptors.file {
+        let package = file.package();
+        for service in &file.service {
+            for rpc in &service.method {
+                let path = format!("/{package}.{}/{}", service.name(), rpc.name());
+                let of_package = format!(".{package}.");
+                let request = rpc.input_type().trim_start_matches(&of_package);
+                let response = rpc.output_type().trim_start_matches(&of_package);
+                code += &format!(
+                    "impl Rpc for crate::wire::{request} {{\n    \
+                     type Response = crate::wire::{response};\n    \
+                     const PATH: &'static str = \"{path}\";\n}}\n"
+                );
+            }
+        }
+    }
+    code
 }

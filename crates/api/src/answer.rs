@@ -21,7 +21,10 @@ pub fn instant(instant: Instant) -> Timestamp {
 
 impl From<Place> for wire::Place {
     fn from(place: Place) -> Self {
-        Self { lat_e7: place.lat_e7, lon_e7: place.lon_e7 }
+        Self {
+            lat_e7: place.lat_e7,
+            lon_e7: place.lon_e7,
+        }
     }
 }
 
@@ -44,7 +47,10 @@ impl From<eventlog::Receipt> for wire::Receipt {
             commit_number: receipt.commit_number,
             commit_hash: receipt.commit_hash.to_vec(),
             stream_versions: versions
-                .map(|(stream, version)| wire::StreamVersion { stream: stream.into(), version })
+                .map(|(stream, version)| wire::StreamVersion {
+                    stream: stream.into(),
+                    version,
+                })
                 .collect(),
             recorded_at: Some(instant(receipt.recorded_at)),
             replayed: receipt.replayed,
@@ -59,6 +65,9 @@ mod tests {
     #[test]
     fn an_instant_goes_there_and_back() {
         let micros = Instant::from_timestamp_micros(1_234_567_890_123_456).expect("an instant");
-        assert_eq!(crate::parse::instant("at", Some(instant(micros))), Ok(micros));
+        assert_eq!(
+            crate::parse::instant("at", Some(instant(micros))),
+            Ok(micros)
+        );
     }
 }

@@ -1,24 +1,28 @@
-//! What the services stand on: the write path, the clock and the look-up key.
+//! What the services stand on: the write path, the read models, the clock, the look-up key.
 //!
 //! Owns nothing but the bundle; decides nothing.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use domain::genesis::{self, Genesis};
-use domain::ids::PrincipalId;
+use domain::ids::{PrincipalId, UnitId};
 use domain::principal::Principal;
 use eventlog::SimulatedClock;
 use eventlog::execute::{ExecuteError, Executor};
+use projections::Engine;
 use tonic::Status;
 
 use crate::lookup::LookUpKey;
-use crate::status;
+use crate::{parse, status};
 
 /// The parts behind the services; cheap to clone.
 #[derive(Clone)]
 pub struct Backend {
     /// The one write path.
     pub executor: Executor,
+    /// The read models and what feeds them.
+    pub engine: Engine,
     /// The clock of a log that was born with a simulated one.
     pub simulated_clock: Option<SimulatedClock>,
     /// Turns identity numbers into what is stored instead; absent where none is configured.
@@ -65,6 +69,23 @@ impl Backend {
     /// Where the log cannot be read.
     pub fn genesis(&self) -> Result<Arc<Genesis>, ExecuteError> {
         self.executor.state::<Genesis>(genesis::KEY)
+    }
+
+    /// A unit and all below it, by its id as sent; `None` (all units) for an empty one.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` if it is no id, `NOT_FOUND` if there is no such unit.
+    pub fn subtree(&self, unit_id: &str) -> Result<Option<BTreeSet<UnitId>>, Status> {
+        let unit: Option<UnitId> =
+            parse::optional_id("unit_id", unit_id).map_err(|why| status::invalid(&why))?;
+        let Some(unit) = unit else { return Ok(None) };
+        let build = self.engine.models().units.read();
+        if build.unit(unit).is_none() {
+            return Err(status::refused(
+                &domain::unit::Refusal::UnitNotFound.refused(),
+            ));
+        }
+        Ok(Some(build.subtree(unit)))
     }
 
     /// What is stored instead of an identity number; `None` for an empty one.

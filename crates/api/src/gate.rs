@@ -49,7 +49,11 @@ impl Caller {
     /// # Errors
     /// `UNAUTHENTICATED` if it did not.
     pub fn of<T>(request: &Request<T>) -> Result<Self, Status> {
-        request.extensions().get::<Self>().copied().ok_or_else(principal_missing)
+        request
+            .extensions()
+            .get::<Self>()
+            .copied()
+            .ok_or_else(principal_missing)
     }
 
     fn read(headers: &http::HeaderMap) -> Result<Self, Status> {
@@ -79,7 +83,10 @@ impl Caller {
                 ));
             }
         };
-        Ok(Self { principal: PrincipalId::of_subject(subject), channel })
+        Ok(Self {
+            principal: PrincipalId::of_subject(subject),
+            channel,
+        })
     }
 }
 
@@ -102,15 +109,13 @@ fn admit(
     match standing.map_err(|error| status::of_execute(&error))? {
         Standing::Unregistered => Err(status::principal_not_registered()),
         Standing::Suspended => Err(status::principal_suspended()),
-        Standing::Registered { administrator: false }
-            if requirement == Requirement::Administrator =>
-        {
-            Err(status::status(
-                Code::PermissionDenied,
-                "ACTOR_IS_NO_ADMINISTRATOR",
-                "Only a person who holds the administrator role may do this.",
-            ))
-        }
+        Standing::Registered {
+            administrator: false,
+        } if requirement == Requirement::Administrator => Err(status::status(
+            Code::PermissionDenied,
+            "ACTOR_IS_NO_ADMINISTRATOR",
+            "Only a person who holds the administrator role may do this.",
+        )),
         Standing::Registered { .. } => Ok(caller),
     }
 }
@@ -158,7 +163,11 @@ pub struct Gate<S> {
 impl<S> Gate<S> {
     /// Puts a gate before the services.
     pub fn new(inner: S, backend: Backend) -> Self {
-        Self { inner, backend, slots: Arc::new(Semaphore::new(REQUESTS_MAX)) }
+        Self {
+            inner,
+            backend,
+            slots: Arc::new(Semaphore::new(REQUESTS_MAX)),
+        }
     }
 }
 
@@ -201,9 +210,8 @@ where
                 "Too many requests are in work; try again soon.",
             ));
         };
-        let admitted = time_left(request.headers()).and_then(|time| {
-            Ok((time, admit(&self.backend, requirement, request.headers())?))
-        });
+        let admitted = time_left(request.headers())
+            .and_then(|time| Ok((time, admit(&self.backend, requirement, request.headers())?)));
         let (time, caller) = match admitted {
             Ok(admitted) => admitted,
             Err(status) => return refuse(status),
@@ -231,7 +239,10 @@ mod tests {
 
     fn headers(rows: &[(&'static str, &'static str)]) -> http::HeaderMap {
         let rows = rows.iter().map(|(key, value)| {
-            (http::HeaderName::from_static(key), http::HeaderValue::from_static(value))
+            (
+                http::HeaderName::from_static(key),
+                http::HeaderValue::from_static(value),
+            )
         });
         rows.collect()
     }
@@ -255,9 +266,8 @@ mod tests {
 
     #[test]
     fn a_deadline_is_read_with_its_unit_and_bounded() {
-        let read = |text| {
-            time_left(&headers(&[("grpc-timeout", text)])).map_err(|status| status.code())
-        };
+        let read =
+            |text| time_left(&headers(&[("grpc-timeout", text)])).map_err(|status| status.code());
         assert_eq!(time_left(&headers(&[])).unwrap(), REQUEST_TIME_MAX);
         assert_eq!(read("100m"), Ok(Duration::from_millis(95)));
         assert_eq!(read("3S"), Ok(Duration::from_millis(2_995)));

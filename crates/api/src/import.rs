@@ -69,19 +69,26 @@ pub async fn boston_311(
         rows.append(&mut parsed.rows);
         report.bad.append(&mut parsed.bad);
         let sha256 = hex(&Sha256::digest(&file.bytes));
-        let name = file.path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into());
+        let name = file
+            .path
+            .file_name()
+            .map_or_else(String::new, |n| n.to_string_lossy().into());
         digests.push(sha256.clone());
         batch_files.push(wire::BatchFile { name, sha256 });
     }
     report.rows_good = rows.len();
     digests.sort_unstable();
-    let batch = Batch { id: derived("import batch", &[&SOURCE, &digests.join(" ")]) };
+    let batch = Batch {
+        id: derived("import batch", &[&SOURCE, &digests.join(" ")]),
+    };
     if batch.state(importer).await? == wire::BatchState::Applied {
         report.known = rows.len();
         report.nothing_new = true;
         return Ok(report);
     }
-    batch.announce(importer, approver, batch_files, &report).await?;
+    batch
+        .announce(importer, approver, batch_files, &report)
+        .await?;
     report.units_founded = batch.found_units(importer, &rows).await?;
     for (done, row) in rows.iter().enumerate() {
         match batch.bring(importer, row).await? {
@@ -119,10 +126,14 @@ impl Batch {
     }
 
     async fn state(&self, importer: &Session) -> Result<wire::BatchState, Status> {
-        let request =
-            wire::GetBatchRequest { batch_id: self.id.to_string(), ..Default::default() };
+        let request = wire::GetBatchRequest {
+            batch_id: self.id.to_string(),
+            ..Default::default()
+        };
         match importer.call(request).await {
-            Ok(answer) => Ok(answer.batch.map_or(wire::BatchState::Unspecified, |b| b.state())),
+            Ok(answer) => Ok(answer
+                .batch
+                .map_or(wire::BatchState::Unspecified, |b| b.state())),
             Err(status) if status.code() == Code::NotFound => Ok(wire::BatchState::Unspecified),
             Err(status) => Err(status),
         }
@@ -174,7 +185,9 @@ impl Batch {
         let neighbourhoods: BTreeSet<_> = rows.iter().map(|row| &row.neighbourhood).collect();
         let mut founded = self.found(importer, CITY, "Boston", None).await?;
         for name in neighbourhoods {
-            founded += self.found(importer, &neighbourhood_key(name), name, Some(CITY)).await?;
+            founded += self
+                .found(importer, &neighbourhood_key(name), name, Some(CITY))
+                .await?;
         }
         Ok(founded)
     }
@@ -226,7 +239,12 @@ impl Batch {
             closed: closed.clone(),
         };
         let status = match importer.call(request).await {
-            Ok(answer) if answer.receipt.is_some_and(|receipt| receipt.replayed) => {
+            Ok(answer)
+                if answer
+                    .receipt
+                    .as_ref()
+                    .is_some_and(|receipt| receipt.replayed) =>
+            {
                 return Ok(Brought::Known);
             }
             Ok(_) => return Ok(Brought::New),
@@ -245,7 +263,12 @@ impl Batch {
             closed,
         };
         match importer.call(request).await {
-            Ok(answer) if answer.receipt.is_some_and(|receipt| receipt.replayed) => {
+            Ok(answer)
+                if answer
+                    .receipt
+                    .as_ref()
+                    .is_some_and(|receipt| receipt.replayed) =>
+            {
                 Ok(Brought::Known)
             }
             Ok(_) => Ok(Brought::ClosedSince),
@@ -272,7 +295,10 @@ fn neighbourhood_key(name: &str) -> String {
 }
 
 fn place(place: Place) -> wire::Place {
-    wire::Place { lat_e7: place.lat_e7, lon_e7: place.lon_e7 }
+    wire::Place {
+        lat_e7: place.lat_e7,
+        lon_e7: place.lon_e7,
+    }
 }
 
 fn count(rows: usize) -> u32 {

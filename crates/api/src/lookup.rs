@@ -23,8 +23,8 @@ impl LookUpKey {
             .filter(|letter| !letter.is_whitespace())
             .map(|letter| letter.to_ascii_uppercase())
             .collect();
-        let mut hash = Hmac::<Sha256>::new_from_slice(&self.0)
-            .expect("HMAC takes keys of any length");
+        let mut hash =
+            Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
         hash.update(b"benniu identity ");
         hash.update(plain.as_bytes());
         domain::ids::hex(&hash.finalize().into_bytes())
@@ -44,8 +44,14 @@ mod tests {
     #[test]
     fn the_same_number_gives_the_same_claim_only_under_the_same_key() {
         let (one, two) = (LookUpKey::new([1; 32]), LookUpKey::new([2; 32]));
-        assert_eq!(one.claim("11010519491231002x"), one.claim(" 11010519491231002X"));
-        assert_ne!(one.claim("11010519491231002X"), two.claim("11010519491231002X"));
+        assert_eq!(
+            one.claim("11010519491231002x"),
+            one.claim(" 11010519491231002X")
+        );
+        assert_ne!(
+            one.claim("11010519491231002X"),
+            two.claim("11010519491231002X")
+        );
         assert_ne!(one.claim("1"), one.claim("2"));
         assert_eq!(one.claim("1").len(), 64);
     }

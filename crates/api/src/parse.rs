@@ -256,7 +256,7 @@ pub fn optional_choice<C: Choice>(field: &str, number: i32) -> Parsed<Option<C::
 }
 
 macro_rules! choices {
-    ($($wire:ident = $domain:path { $($member:ident),+ $(,)? } $(unspecified $unknown:ident)?)+) => { $(
+    ($($wire:ident = $domain:path { $($member:ident),+ $(,)? } $(unspecified $unknown:ident)?;)+) => { $(
         impl Choice for wire::$wire {
             type Domain = $domain;
 
@@ -280,22 +280,22 @@ macro_rules! choices {
 choices! {
     BatchState = domain::import_batch::BatchState {
         Uploaded, Checked, Approved, Applied, Rejected
-    } unspecified Unknown
-    CaptureMethod = domain::patrol_shift::Method { Nfc, Qr, Geo, Manual }
-    ClockKind = domain::genesis::ClockKind { Real, Simulated }
-    DoorResult = domain::campaign::DoorResult { Home, Absent, Refused }
-    HazardLevel = domain::hazard::HazardLevel { General, Major }
+    } unspecified Unknown;
+    CaptureMethod = domain::patrol_shift::Method { Nfc, Qr, Geo, Manual };
+    ClockKind = domain::genesis::ClockKind { Real, Simulated };
+    DoorResult = domain::campaign::DoorResult { Home, Absent, Refused };
+    HazardLevel = domain::hazard::HazardLevel { General, Major };
     HazardState = domain::hazard::HazardState {
         Reported, Verified, Rectifying, Rectified, Reinspected, ClosedOut, Invalid, Duplicate,
         ClosedBySource
-    } unspecified Unknown
+    } unspecified Unknown;
     MemberKind = domain::member::MemberKind {
         PropertyStaff, SecurityGuard, CommunityWorker, BuildingHead, Volunteer
-    }
-    ReversalMode = domain::account::ReversalMode { PendingOnly, WithinBalance }
-    Role = domain::member::Role { Captain, Instructor, Officer, Mediator, GridWorker }
-    UnitLevel = domain::unit::UnitLevel { City, District, Station, Community, Grid }
-    Urgency = domain::hazard::Urgency { Red, Yellow, Blue }
+    };
+    ReversalMode = domain::account::ReversalMode { PendingOnly, WithinBalance };
+    Role = domain::member::Role { Captain, Instructor, Officer, Mediator, GridWorker };
+    UnitLevel = domain::unit::UnitLevel { City, District, Station, Community, Grid };
+    Urgency = domain::hazard::Urgency { Red, Yellow, Blue };
 }
 
 #[cfg(test)]

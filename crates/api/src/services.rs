@@ -47,7 +47,9 @@ impl Services {
         let caller = Caller::of(&request)?;
         let request = request.into_inner();
         let command_id = request.command_id().to_owned();
-        let command = request.into_command().map_err(|why| status::invalid(&why))?;
+        let command = request
+            .into_command()
+            .map_err(|why| status::invalid(&why))?;
         let receipt = self.execute(caller, &command_id, command, None).await?;
         Ok(Response::new(R::response(receipt)))
     }
@@ -62,8 +64,8 @@ impl Services {
     ) -> Result<wire::Receipt, Status> {
         let command_id =
             parse::id("command_id", command_id).map_err(|why| status::invalid(&why))?;
-        let mut request = ExecuteRequest::new(command, command_id, caller.principal)
-            .through(caller.channel);
+        let mut request =
+            ExecuteRequest::new(command, command_id, caller.principal).through(caller.channel);
         request.not_before = not_before;
         match self.backend.executor.execute(request).await {
             Ok(receipt) => Ok(receipt.into()),

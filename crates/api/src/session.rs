@@ -58,7 +58,10 @@ impl Session {
             .connect()
             .await
             .map_err(|error| NoSession::Unreachable(url.to_owned(), error.to_string()))?;
-        Ok(Self { channel, subject: metadata(subject)? })
+        Ok(Self {
+            channel,
+            subject: metadata(subject)?,
+        })
     }
 
     /// The same connection in another principal's name.
@@ -66,7 +69,10 @@ impl Session {
     /// # Errors
     /// [`NoSession::Malformed`] if the subject cannot stand in metadata.
     pub fn in_the_name_of(&self, subject: &str) -> Result<Self, NoSession> {
-        Ok(Self { channel: self.channel.clone(), subject: metadata(subject)? })
+        Ok(Self {
+            channel: self.channel.clone(),
+            subject: metadata(subject)?,
+        })
     }
 
     /// Calls the RPC that the request belongs to.
@@ -75,12 +81,18 @@ impl Session {
     /// The status the server answers with, or `UNAVAILABLE` if it does not.
     pub async fn call<R: Rpc>(&self, request: R) -> Result<R::Response, Status> {
         let mut request = tonic::Request::new(request);
-        request.metadata_mut().insert(PRINCIPAL_KEY, self.subject.clone());
+        request
+            .metadata_mut()
+            .insert(PRINCIPAL_KEY, self.subject.clone());
         let mut grpc = tonic::client::Grpc::new(self.channel.clone());
-        grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+        grpc.ready()
+            .await
+            .map_err(|error| Status::unavailable(error.to_string()))?;
         let codec = tonic_prost::ProstCodec::<R, R::Response>::default();
         let path = tonic::codegen::http::uri::PathAndQuery::from_static(R::PATH);
-        grpc.unary(request, path, codec).await.map(tonic::Response::into_inner)
+        grpc.unary(request, path, codec)
+            .await
+            .map(tonic::Response::into_inner)
     }
 }
 

@@ -46,7 +46,11 @@ pub fn overloaded(reason: &str, message: &str) -> Status {
 /// Something went wrong inside; `what` is for the process's log only.
 pub fn fault(what: &dyn std::fmt::Display) -> Status {
     tracing::error!(fault = %what, "a request failed inside");
-    status(Code::Internal, "FAULT", "The server failed inside; its log says how.")
+    status(
+        Code::Internal,
+        "FAULT",
+        "The server failed inside; its log says how.",
+    )
 }
 
 /// The code of a kind of refusal.
@@ -188,7 +192,10 @@ mod tests {
         let status = of_execute(&error.into());
         assert_eq!(status.code(), code, "{reason}");
         let info = status.get_details_error_info().expect("error info");
-        assert_eq!((info.reason.as_str(), info.domain.as_str()), (reason, "benniu"));
+        assert_eq!(
+            (info.reason.as_str(), info.domain.as_str()),
+            (reason, "benniu")
+        );
         assert!(!status.message().contains("secret"), "{}", status.message());
     }
 
@@ -215,29 +222,71 @@ mod tests {
             check(a_refusal(kind), code, "SHIFT_ALREADY_OPEN");
         }
         let secret = || "secret".to_owned();
-        check(E::OtherContent, Code::FailedPrecondition, "COMMAND_ID_REUSED");
+        check(
+            E::OtherContent,
+            Code::FailedPrecondition,
+            "COMMAND_ID_REUSED",
+        );
         check(E::Conflict, Code::Aborted, "CONFLICT");
         check(
             E::PrincipalNotRegistered,
             Code::Unauthenticated,
             "PRINCIPAL_NOT_REGISTERED",
         );
-        check(E::PrincipalSuspended, Code::PermissionDenied, "PRINCIPAL_SUSPENDED");
-        check(E::ActingForNotAllowed, Code::PermissionDenied, "ACTING_FOR_NOT_ALLOWED");
+        check(
+            E::PrincipalSuspended,
+            Code::PermissionDenied,
+            "PRINCIPAL_SUSPENDED",
+        );
+        check(
+            E::ActingForNotAllowed,
+            Code::PermissionDenied,
+            "ACTING_FOR_NOT_ALLOWED",
+        );
         check(E::TooManyStreams, Code::InvalidArgument, "COMMAND_TOO_WIDE");
         check(E::Fault(secret()), Code::Internal, "FAULT");
-        check(AppendError::Overloaded, Code::ResourceExhausted, "OVERLOADED");
+        check(
+            AppendError::Overloaded,
+            Code::ResourceExhausted,
+            "OVERLOADED",
+        );
         check(AppendError::Malformed("secret"), Code::Internal, "FAULT");
-        check(AppendError::Poisoned(secret()), Code::Unavailable, "LOG_POISONED");
-        check(AppendError::Unreadable(secret()), Code::Unavailable, "LOG_UNREADABLE");
-        check(AppendError::ReadOnly, Code::FailedPrecondition, "LOG_READ_ONLY");
+        check(
+            AppendError::Poisoned(secret()),
+            Code::Unavailable,
+            "LOG_POISONED",
+        );
+        check(
+            AppendError::Unreadable(secret()),
+            Code::Unavailable,
+            "LOG_UNREADABLE",
+        );
+        check(
+            AppendError::ReadOnly,
+            Code::FailedPrecondition,
+            "LOG_READ_ONLY",
+        );
         check(AppendError::Closed, Code::Unavailable, "LOG_CLOSED");
-        check(AppendError::ClockJumped { seconds: 1 }, Code::Unavailable, "CLOCK_JUMPED");
-        let too_large = AppendError::TooLarge { what: "secret", actual: 2, max: 1 };
+        check(
+            AppendError::ClockJumped { seconds: 1 },
+            Code::Unavailable,
+            "CLOCK_JUMPED",
+        );
+        let too_large = AppendError::TooLarge {
+            what: "secret",
+            actual: 2,
+            max: 1,
+        };
         check(too_large, Code::InvalidArgument, "COMMAND_TOO_LARGE");
-        let damaged = ReadError::Damaged { position: 1, what: secret() };
+        let damaged = ReadError::Damaged {
+            position: 1,
+            what: secret(),
+        };
         check(damaged, Code::DataLoss, "LOG_DAMAGED");
-        let io = ReadError::Io { what: secret(), error: secret() };
+        let io = ReadError::Io {
+            what: secret(),
+            error: secret(),
+        };
         check(io, Code::Unavailable, "LOG_UNREADABLE");
     }
 

@@ -32,7 +32,12 @@ pub fn rpc_paths() -> Vec<String> {
     for file in descriptors().file {
         for service in &file.service {
             for rpc in &service.method {
-                paths.push(format!("/{}.{}/{}", file.package(), service.name(), rpc.name()));
+                paths.push(format!(
+                    "/{}.{}/{}",
+                    file.package(),
+                    service.name(),
+                    rpc.name()
+                ));
             }
         }
     }

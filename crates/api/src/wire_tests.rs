@@ -7,7 +7,10 @@ use super::*;
 
 /// Ours, not those of Google that are imported.
 fn files() -> impl Iterator<Item = FileDescriptorProto> {
-    descriptors().file.into_iter().filter(|file| file.package() == "benniu.v1")
+    descriptors()
+        .file
+        .into_iter()
+        .filter(|file| file.package() == "benniu.v1")
 }
 
 /// The protocol in short, a line for each RPC, field and enum value.
@@ -22,23 +25,36 @@ fn outline() -> String {
         }
         for message in &file.message_type {
             for field in &message.field {
-                let repeated = if field.label() == prost_types::field_descriptor_proto::Label::Repeated {
-                    "repeated "
-                } else {
-                    ""
-                };
+                let repeated =
+                    if field.label() == prost_types::field_descriptor_proto::Label::Repeated {
+                        "repeated "
+                    } else {
+                        ""
+                    };
                 let kind = if field.type_name().is_empty() {
-                    field.r#type().as_str_name().trim_start_matches("TYPE_").to_lowercase()
+                    field
+                        .r#type()
+                        .as_str_name()
+                        .trim_start_matches("TYPE_")
+                        .to_lowercase()
                 } else {
                     field.type_name().trim_start_matches('.').to_owned()
                 };
                 let (name, number) = (field.name(), field.number());
-                line(format!("message {}.{name} = {number}: {repeated}{kind}", message.name()));
+                line(format!(
+                    "message {}.{name} = {number}: {repeated}{kind}",
+                    message.name()
+                ));
             }
         }
         for choice in &file.enum_type {
             for value in &choice.value {
-                line(format!("enum {}.{} = {}", choice.name(), value.name(), value.number()));
+                line(format!(
+                    "enum {}.{} = {}",
+                    choice.name(),
+                    value.name(),
+                    value.number()
+                ));
             }
         }
     }
@@ -56,7 +72,11 @@ fn the_protocol_is_the_golden_one() {
         std::fs::write(&golden, outline()).unwrap();
     }
     let expected = std::fs::read_to_string(&golden).unwrap_or_default();
-    assert!(expected == outline(), "the protocol is not that of {}", golden.display());
+    assert!(
+        expected == outline(),
+        "the protocol is not that of {}",
+        golden.display()
+    );
 }
 
 #[test]
@@ -99,7 +119,10 @@ fn names_follow_the_conventions() {
         for service in &file.service {
             assert!(service.name().ends_with("Service"), "{}", service.name());
             for rpc in &service.method {
-                for (kind, full) in [("Request", rpc.input_type()), ("Response", rpc.output_type())] {
+                for (kind, full) in [
+                    ("Request", rpc.input_type()),
+                    ("Response", rpc.output_type()),
+                ] {
                     let name = full.trim_start_matches(".benniu.v1.");
                     let short = format!("{}{kind}", rpc.name());
                     let long = format!("{}{short}", service.name());
@@ -128,7 +151,10 @@ fn every_command_carries_its_id_first_and_answers_with_a_receipt() {
             if let Some(id) = field("command_id") {
                 assert_eq!(id.number(), 1, "{}", message.name());
                 let response = message.name().replace("Request", "Response");
-                let response = file.message_type.iter().find(|other| other.name() == response);
+                let response = file
+                    .message_type
+                    .iter()
+                    .find(|other| other.name() == response);
                 assert_eq!(response.unwrap().field[0].name(), "receipt");
                 commands += 1;
             }

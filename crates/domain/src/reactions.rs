@@ -21,6 +21,12 @@ pub struct Reaction {
 pub const ALL: &[Reaction] = &[Reaction {
     name: "award_points",
     react: award_points,
+    // Done before; or the rules give this person or activity nothing, as paid staff on duty.
+    settled_by: &[
+        "AWARD_ALREADY_GRANTED",
+        "KIND_EARNS_NOTHING",
+        "NO_RULE_FOR_ACTIVITY",
+    ],
 }];
 
 /// A verified participation brings its award.

@@ -19,6 +19,8 @@ pub mod snapshot;
 
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod tests;
 
 pub use engine::Engine;
 pub use models::Slot;

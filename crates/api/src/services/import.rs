@@ -1,9 +1,14 @@
 //! `ImportService`: import batches.
 
+use std::sync::Arc;
+
+use domain::ids::BatchId;
+use domain::import_batch::{BatchFile, BatchState, Command, ImportBatch, Refusal};
+use tonic::{Request, Response, Status};
+
 use super::service;
-use crate::parse::{self, Parsed};
-use crate::wire;
-use domain::import_batch::{BatchFile, Command};
+use crate::parse::{self, Choice as _, Parsed};
+use crate::{status, wire};
 
 service! {
     impl import_service_server::ImportService;
@@ -36,7 +41,34 @@ service! {
                 reason: parse::text("reason", r.reason)?,
             };
     }
-    others {}
+    others {
+        async fn get_batch(
+            &self,
+            request: Request<wire::GetBatchRequest>,
+        ) -> Result<Response<wire::GetBatchResponse>, Status> {
+            let request = request.into_inner();
+            let id: BatchId = parse::id("batch_id", &request.batch_id)
+                .map_err(|why| status::invalid(&why))?;
+            let waited = self.backend.wait(request.consistency).await?;
+            let executor = &self.backend.executor;
+            // Read from its own stream: what a batch is must not lag behind its commands.
+            let batch: Arc<ImportBatch> =
+                executor.state(id).map_err(|error| status::of_execute(&error))?;
+            if batch.state == BatchState::Unknown {
+                return Err(status::refused(&Refusal::BatchNotFound.refused()));
+            }
+            let person = batch.uploaded_by.map_or_else(String::new, |person| person.to_string());
+            Ok(Response::new(wire::GetBatchResponse {
+                batch: Some(wire::Batch {
+                    batch_id: id.to_string(),
+                    state: wire::BatchState::of(batch.state).into(),
+                    uploaded_by: person,
+                    rows_good: batch.rows_good,
+                }),
+                read_point: Some(waited.at(executor.log().head().position, "log".to_owned())),
+            }))
+        }
+    }
 }
 
 /// A file of a batch.

@@ -291,17 +291,6 @@ fn an_award_is_refused_for_each_reason_by_name() {
 }
 
 #[test]
-fn a_policy_set_beyond_every_calendar_is_refused_and_does_not_panic() {
-    let history = under(&[("vesting_days = 7", "vesting_days = 4294967295")]);
-    let now = system("2024-07-02T00:00:00Z");
-    history.refuses(
-        patrol(1, "2024-07-01T12:00:00Z"),
-        &now,
-        Refusal::VestingOutOfRange,
-    );
-}
-
-#[test]
 fn an_award_is_taken_back_by_another_person_who_leads_the_unit() {
     let history = team().then(
         patrol(1, "2024-07-01T12:00:00Z"),

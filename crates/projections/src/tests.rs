@@ -1,0 +1,19 @@
+//! Behaviour of the read models and the engine over histories made in code.
+
+mod balances;
+mod case_board;
+mod coverage;
+mod engine;
+mod goldens;
+mod members;
+mod snapshots;
+
+use eventlog::EventLog;
+
+use crate::Models;
+use crate::fixture::History;
+
+/// The models over a history, folded without an engine.
+fn folded(history: &History) -> Models {
+    Models::fold(history.log.read(1, u64::MAX)).expect("readable")
+}

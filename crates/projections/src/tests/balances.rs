@@ -1,0 +1,150 @@
+use domain::ids::PersonId;
+
+use super::folded;
+use crate::Models;
+use crate::fixture::{History, at, id};
+use crate::read_models::balances::{Balance, LineKind};
+
+fn balance(models: &Models, person: u128, as_of: &str, known_on: Option<&str>) -> Balance {
+    let build = models.balances.read();
+    let account = build
+        .partitions
+        .get(&id::<PersonId>(person))
+        .expect("an account");
+    account.balance(at(as_of), known_on.map(at))
+}
+
+/// `granted pending spendable expired reversed`
+#[track_caller]
+fn check(models: &Models, as_of: &str, known_on: Option<&str>, expected: [u64; 5]) {
+    let found = balance(models, 11, as_of, known_on);
+    let [granted, pending, spendable, expired, reversed] = expected;
+    assert_eq!(
+        [
+            found.granted,
+            found.pending,
+            found.spendable,
+            found.expired,
+            found.reversed
+        ],
+        [granted, pending, spendable, expired, reversed],
+        "as of {as_of}, known on {known_on:?}"
+    );
+    assert_eq!(
+        found.granted,
+        found.pending + found.spendable + found.expired + found.reversed
+    );
+}
+
+/// Three awards: one expires, one is reversed after it vested, one was verified late.
+async fn account() -> History {
+    let mut history = History::new();
+    history.born().await;
+    let expires = Some("2024-06-01T00:00:00Z");
+    history
+        .award(
+            "2024-03-02T00:00:00Z",
+            11,
+            1,
+            "2024-03-01T12:00:00Z",
+            expires,
+        )
+        .await;
+    history
+        .award("2024-03-10T00:00:00Z", 11, 2, "2024-03-09T12:00:00Z", None)
+        .await;
+    history.reverses("2024-03-20T00:00:00Z", 11, 2, 50).await;
+    history
+        .award("2024-04-10T00:00:00Z", 11, 3, "2024-03-05T12:00:00Z", None)
+        .await;
+    history
+}
+
+#[tokio::test]
+async fn a_balance_follows_value_dates() {
+    let models = folded(&account().await);
+    for (as_of, expected) in [
+        ("2024-03-01T11:59:59Z", [0, 0, 0, 0, 0]),
+        ("2024-03-01T12:00:00Z", [50, 50, 0, 0, 0]),
+        ("2024-03-08T23:59:59Z", [100, 100, 0, 0, 0]),
+        ("2024-03-09T00:00:00Z", [100, 50, 50, 0, 0]),
+        ("2024-03-17T00:00:00Z", [150, 50, 100, 0, 0]),
+        ("2024-03-20T00:00:00Z", [150, 50, 50, 0, 50]),
+        ("2024-04-17T00:00:00Z", [150, 0, 100, 0, 50]),
+        ("2024-06-01T00:00:00Z", [150, 0, 50, 50, 50]),
+    ] {
+        check(&models, as_of, None, expected);
+    }
+}
+
+#[tokio::test]
+async fn what_the_log_did_not_hold_yet_is_not_known() {
+    let models = folded(&account().await);
+    for (known_on, expected) in [
+        ("2024-03-01T23:59:59Z", [0, 0, 0, 0, 0]),
+        ("2024-03-02T00:00:00Z", [50, 0, 50, 0, 0]),
+        ("2024-03-19T00:00:00Z", [100, 0, 100, 0, 0]),
+        ("2024-03-20T00:00:00Z", [100, 0, 50, 0, 50]),
+        ("2024-04-10T00:00:00Z", [150, 0, 100, 0, 50]),
+    ] {
+        check(&models, "2024-05-01T00:00:00Z", Some(known_on), expected);
+    }
+}
+
+#[tokio::test]
+async fn the_next_vesting_day_and_forgone_points_are_told() {
+    let models = folded(&account().await);
+    let found = balance(&models, 11, "2024-03-06T00:00:00Z", None);
+    let vesting = found.next_vesting.expect("pending points");
+    assert_eq!(
+        (vesting.at, vesting.points),
+        (at("2024-03-09T00:00:00Z"), 50)
+    );
+    assert_eq!((found.awards, found.forgone), (2, 20));
+    assert_eq!(
+        balance(&models, 11, "2024-05-01T00:00:00Z", None).next_vesting,
+        None
+    );
+}
+
+#[tokio::test]
+async fn a_statement_ends_with_the_balance_at_every_instant() {
+    let history = account().await;
+    let models = folded(&history);
+    let build = models.balances.read();
+    let account = &build.partitions[&id::<PersonId>(11)];
+    let mut instant = at("2024-02-28T00:00:00Z");
+    while instant < at("2024-07-01T00:00:00Z") {
+        for known_on in [None, Some(at("2024-03-19T00:00:00Z")), Some(instant)] {
+            let balance = account.balance(instant, known_on);
+            let statement = account.statement(instant, known_on);
+            let last = statement
+                .last()
+                .map_or((0, 0), |line| (line.pending, line.spendable));
+            assert_eq!(
+                last,
+                (balance.pending, balance.spendable),
+                "{instant} {known_on:?}"
+            );
+        }
+        instant += chrono::Duration::hours(12);
+    }
+    let kinds: Vec<_> = account
+        .statement(at("2024-07-01T00:00:00Z"), None)
+        .iter()
+        .map(|line| (line.kind, line.points, line.spendable))
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            (LineKind::Granted, 50, 0),
+            (LineKind::Granted, 50, 0),
+            (LineKind::Vested, 50, 50),
+            (LineKind::Granted, 50, 50),
+            (LineKind::Vested, 50, 100),
+            (LineKind::Reversed, 50, 50),
+            (LineKind::Vested, 50, 100),
+            (LineKind::Expired, 50, 50),
+        ]
+    );
+}
