@@ -35,10 +35,6 @@ pub const KIND_BYTES_MAX: usize = 100;
 pub const REASON_BYTES_MAX: usize = 500;
 /// Longest status of a source, in bytes.
 pub const STATUS_BYTES_MAX: usize = 100;
-/// Longest name of a source, in bytes.
-pub const SOURCE_BYTES_MAX: usize = 100;
-/// Longest id in a source, in bytes.
-pub const EXTERNAL_ID_BYTES_MAX: usize = 200;
 
 /// How grave it is; duties follow it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -463,7 +459,7 @@ refusals! {
     ImportStillOpen = WrongState, "hazard_id", "Timers hold still until the import batch is applied or rejected.";
     ClosedBeforeOpened = Invalid, "closed_at", "It cannot be closed before it was opened.";
     StatusNotAllowed = Invalid, "status", "A source's status is 1 to 100 bytes.";
-    ExternalIdNotAllowed = Invalid, "external_id", "A source is 1 to 100 bytes and an id in it 1 to 200.";
+    ExternalIdNotAllowed = Invalid, "external_id", "A source is 1 to 100 of a-z, 0-9 and '-', and an id in it 1 to 200 bytes.";
     DueBeforeOpened = Invalid, "due_at", "It cannot be due before it was opened.";
 }
 
@@ -609,13 +605,10 @@ fn import(command: &Command, world: &World, cx: &Context) -> Result<Decision, St
         return Ok(Decision::new());
     };
     ImportBatch::approved(world, imported.batch)?;
-    let good_id = (1..=SOURCE_BYTES_MAX).contains(&imported.source.len())
-        && (1..=EXTERNAL_ID_BYTES_MAX).contains(&imported.external_id.len());
-    if !good_id {
+    if !imported.is_well_formed() {
         return Err(Refusal::ExternalIdNotAllowed.into());
     }
-    let claim =
-        Kind::ImportedHazard.key(format_args!("{}/{}", imported.source, imported.external_id));
+    let claim = Kind::ImportedHazard.key(imported.key());
     if world.state::<Claim>(&claim)?.holder.is_some() {
         return Err(Refusal::HazardAlreadyImported.into());
     }

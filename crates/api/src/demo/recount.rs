@@ -14,8 +14,8 @@ pub(crate) struct Recount {
     pub(crate) imported: u64,
     /// Of these, closed by their source.
     pub(crate) closed_by_source: u64,
-    /// Streams whose breach stands: recorded and not withdrawn.
-    breached: BTreeSet<String>,
+    /// Breaches that stand, recorded and not withdrawn: stream and deadline.
+    breached: BTreeSet<(String, String)>,
     /// Of these, closed by their source.
     closed: BTreeSet<String>,
     /// Breaches withdrawn.
@@ -26,7 +26,7 @@ pub(crate) struct Recount {
     awards: BTreeMap<(String, String), u64>,
     /// Points granted less reversed, by person.
     points: BTreeMap<String, i64>,
-    /// Points of each award, for its reversal.
+    /// Volunteers, and whether they are active.
     members: BTreeMap<String, bool>,
     /// Anomalies that marked a scan or check-in.
     pub(crate) anomalies: u64,
@@ -49,11 +49,11 @@ impl Recount {
                 self.closed.insert(stream.to_owned());
             }
             ("hazard", "DeadlineBreached") => {
-                self.breached.insert(stream.to_owned());
+                self.breached.insert((stream.to_owned(), text(&payload["due_at"])));
             }
             ("hazard", "BreachWithdrawn") => {
                 self.withdrawn += 1;
-                self.breached.remove(stream);
+                self.breached.remove(&(stream.to_owned(), text(&payload["due_at"])));
             }
             ("patrol_shift" | "campaign", "ParticipationVerified") => {
                 let key = (event.stream.key().to_owned(), text(&payload["person"]));
@@ -94,7 +94,7 @@ impl Recount {
 
     /// Breaches that stand, and how many of these hazards their source has closed.
     pub(crate) fn breaches(&self) -> (u64, u64) {
-        let closed = self.breached.intersection(&self.closed).count();
+        let closed = self.breached.iter().filter(|(stream, _)| self.closed.contains(stream)).count();
         (self.breached.len() as u64, closed as u64)
     }
 
