@@ -105,11 +105,17 @@ impl Columns {
 
 /// Reads the rows of a file; bad ones are listed with line and reason, the good ones kept.
 pub fn parse(path: &Path, bytes: &[u8]) -> Parsed {
-    let file = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
+    let file = path
+        .file_name()
+        .map_or_else(String::new, |name| name.to_string_lossy().into());
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes);
     let mut parsed = Parsed::default();
-    let bad = |line, reason| BadRow { file: file.clone(), line, reason };
+    let bad = |line, reason| BadRow {
+        file: file.clone(),
+        line,
+        reason,
+    };
     let headers = match reader.byte_headers() {
         Ok(headers) => headers.clone(),
         Err(error) => {
@@ -130,7 +136,9 @@ pub fn parse(path: &Path, bytes: &[u8]) -> Parsed {
         match reader.read_byte_record(&mut record) {
             Ok(false) => return parsed,
             Ok(true) if parsed.rows.len() + parsed.bad.len() == ROWS_MAX => {
-                parsed.bad.push(bad(line, format!("more than {ROWS_MAX} rows")));
+                parsed
+                    .bad
+                    .push(bad(line, format!("more than {ROWS_MAX} rows")));
                 return parsed;
             }
             Ok(true) => {
@@ -160,11 +168,19 @@ fn row(record: &csv::ByteRecord, width: usize, columns: &Columns) -> Result<Row,
     };
     let needed = |index: usize, name: &str| {
         let text = text(index, name)?;
-        if text.is_empty() { Err(format!("{name} is blank")) } else { Ok(text) }
+        if text.is_empty() {
+            Err(format!("{name} is blank"))
+        } else {
+            Ok(text)
+        }
     };
     let time = |index: usize, name: &str| -> Result<Option<Instant>, String> {
         let text = text(index, name)?;
-        if text.is_empty() { Ok(None) } else { local(&text, name).map(Some) }
+        if text.is_empty() {
+            Ok(None)
+        } else {
+            local(&text, name).map(Some)
+        }
     };
     let opened_at = time(columns.opened_at, "OPEN_DT")?.ok_or("OPEN_DT is blank")?;
     let closed_at = time(columns.closed_at, "CLOSED_DT")?;
@@ -213,7 +229,8 @@ fn local(text: &str, column: &str) -> Result<Instant, String> {
 
 fn place(latitude: &str, longitude: &str) -> Result<Place, String> {
     let degrees = |text: &str, column: &str| {
-        text.parse::<f64>().map_err(|_| format!("{column} '{text}' is no number"))
+        text.parse::<f64>()
+            .map_err(|_| format!("{column} '{text}' is no number"))
     };
     let lat = degrees(latitude, "LATITUDE")?;
     let lon = degrees(longitude, "LONGITUDE")?;
@@ -248,7 +265,13 @@ mod tests {
     fn a_row_is_read_in_the_time_of_boston() {
         let row = check(GOOD).expect("a good row");
         assert_eq!(row.opened_at.to_rfc3339(), "2015-01-02T15:39:18+00:00");
-        assert_eq!(row.place, Place { lat_e7: 423_547_000, lon_e7: -711_307_000 });
+        assert_eq!(
+            row.place,
+            Place {
+                lat_e7: 423_547_000,
+                lon_e7: -711_307_000
+            }
+        );
         assert_eq!(row.neighbourhood, "");
     }
 
@@ -261,8 +284,16 @@ mod tests {
     #[test]
     fn a_bad_row_is_reported_with_its_reason() {
         for (from, to, reason) in [
-            ("01/02/2015 10:39:18 AM", "02/30/2015 10:39:18 AM", "OPEN_DT"),
-            ("01/02/2015 10:39:18 AM", "03/08/2015 02:30:00 AM", "clocks went forward"),
+            (
+                "01/02/2015 10:39:18 AM",
+                "02/30/2015 10:39:18 AM",
+                "OPEN_DT",
+            ),
+            (
+                "01/02/2015 10:39:18 AM",
+                "03/08/2015 02:30:00 AM",
+                "clocks went forward",
+            ),
             ("12/22/2016", "12/22/2014", "TARGET_DT lies before"),
             ("42.3547", "142.3547", "not on the earth"),
             ("42.3547", "north", "is no number"),
@@ -278,9 +309,13 @@ mod tests {
     #[test]
     fn what_is_not_utf8_is_one_bad_row_and_the_next_goes_in() {
         let mut bytes = format!("{HEAD}\n{GOOD}\n").into_bytes();
-        bytes.extend(GOOD.replace("Egress", "Egr\u{1}ss").bytes().map(|byte| {
-            if byte == 1 { 0xff } else { byte }
-        }));
+        bytes.extend(
+            GOOD.replace("Egress", "Egr\u{1}ss").bytes().map(
+                |byte| {
+                    if byte == 1 { 0xff } else { byte }
+                },
+            ),
+        );
         bytes.extend(format!("\n{GOOD}\n").bytes());
         let parsed = parse(Path::new("f.csv"), &bytes);
         assert_eq!(parsed.rows.len(), 2);
@@ -289,8 +324,14 @@ mod tests {
 
     #[test]
     fn a_missing_column_is_named() {
-        let parsed = parse(Path::new("f.csv"), HEAD.replace("TARGET_DT", "DUE").as_bytes());
-        assert_eq!(parsed.bad[0].to_string(), "f.csv:1: column TARGET_DT is missing");
+        let parsed = parse(
+            Path::new("f.csv"),
+            HEAD.replace("TARGET_DT", "DUE").as_bytes(),
+        );
+        assert_eq!(
+            parsed.bad[0].to_string(),
+            "f.csv:1: column TARGET_DT is missing"
+        );
     }
 
     #[test]

@@ -1,1 +1,27 @@
-//! api
+//! The rim of benniu: the gRPC services, who may call them, and the command line.
+//!
+//! - `wire`: the protocol, generated; `parse`: from it to the domain's types; `answer`: back
+//! - `reading`: what an answer has seen; `paging`: pages of a list
+//! - `gate`: what every request passes, against the table in `access`
+//! - `services`: one file each; `status`: the one mapping of refusals and faults
+//! - `backend`: what the services stand on; `lookup`: the key for identity numbers
+//! - `server`: serves on a listener; `session`: calls a server; `cli`: the commands
+//! - `import`: brings records of another system in; `boston_311`: reads those of Boston's 311 line
+//!
+//! Only this crate knows gRPC. It never holds a rule.
+
+pub mod access;
+pub mod answer;
+pub mod backend;
+pub mod boston_311;
+pub mod gate;
+pub mod import;
+pub mod lookup;
+pub mod paging;
+pub mod parse;
+pub mod reading;
+pub mod server;
+pub mod services;
+pub mod session;
+pub mod status;
+pub mod wire;

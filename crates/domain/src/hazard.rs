@@ -12,6 +12,8 @@
 //! rectification that later passes re-inspection, or by the closing time an import states.
 //! Levels and urgencies are policy: their hours come from the policy set.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::claim::{self, Claim, Kind};
@@ -31,6 +33,8 @@ use crate::world::{Aggregate, Context, Decision, Stamp, World};
 pub const KIND_BYTES_MAX: usize = 100;
 /// Longest reason, in bytes.
 pub const REASON_BYTES_MAX: usize = 500;
+/// Longest status of a source, in bytes.
+pub const STATUS_BYTES_MAX: usize = 100;
 
 /// How grave it is; duties follow it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -113,8 +117,10 @@ pub struct Hazard {
     pub state: HazardState,
     /// The unit it lies in.
     pub unit: Option<UnitId>,
-    /// Who reported it, if a person of ours.
+    /// Who reported it, or its recurrence, if a person of ours.
     pub reporter: Option<PersonId>,
+    /// When it was reported, or its recurrence, as claimed.
+    pub reported_at: Option<Instant>,
     /// Its level, once verified.
     pub level: Option<HazardLevel>,
     /// Its urgency, once verified.
@@ -129,8 +135,8 @@ pub struct Hazard {
     pub claimed: Option<ClaimedRectification>,
     /// When it must be rectified.
     pub deadline: Option<Instant>,
-    /// The breach of this deadline is recorded.
-    pub breached: bool,
+    /// Deadlines, this one and those before an extension, whose breach is recorded and stands.
+    pub breaches: BTreeSet<Instant>,
     /// When it was closed, as claimed.
     pub closed_at: Option<Instant>,
 }
@@ -448,9 +454,12 @@ refusals! {
     DeadlineNotDue = WrongState, "due_at", "This deadline has not passed.";
     DeadlineReplaced = WrongState, "due_at", "This is not the hazard's deadline any more.";
     BreachAlreadyRecorded = AlreadyExists, "due_at", "The breach of this deadline is recorded already.";
+    DeadlineMet = WrongState, "due_at", "It was rectified in time, as the re-inspection found.";
     RectificationAwaitsReinspection = WrongState, "due_at", "It is said to be rectified in time; the re-inspection decides.";
     ImportStillOpen = WrongState, "hazard_id", "Timers hold still until the import batch is applied or rejected.";
     ClosedBeforeOpened = Invalid, "closed_at", "It cannot be closed before it was opened.";
+    StatusNotAllowed = Invalid, "status", "A source's status is 1 to 100 bytes.";
+    ExternalIdNotAllowed = Invalid, "external_id", "A source is 1 to 100 of a-z, 0-9 and '-', and an id in it 1 to 200 bytes.";
     DueBeforeOpened = Invalid, "due_at", "It cannot be due before it was opened.";
 }
 
@@ -470,11 +479,33 @@ impl Hazard {
     }
 
     /// The deadline that may still be breached, for timers: none once it is met, breached or the
-    /// hazard is closed.
+    /// hazard is closed, and none while a claim made in time waits for its re-inspection, which
+    /// records the breach itself if the claim fails.
     pub fn deadline_running(&self) -> Option<Instant> {
-        (self.state.is_open() && !self.breached)
-            .then_some(self.deadline)
-            .flatten()
+        let runs = self.state.is_open() && !self.breached() && self.claimed_in_time().is_none();
+        self.deadline.filter(|_| runs)
+    }
+
+    /// True if the breach of the present deadline is recorded and stands.
+    pub fn breached(&self) -> bool {
+        self.deadline
+            .is_some_and(|due| self.breaches.contains(&due))
+    }
+
+    /// The breach of the present deadline, unless it is recorded already or the deadline lies
+    /// later than `at`.
+    fn breach_before(&self, at: Instant) -> Option<Event> {
+        let due_at = self.deadline.filter(|due_at| *due_at < at)?;
+        (!self.breached()).then_some(Event::DeadlineBreached { due_at })
+    }
+
+    /// The withdrawal of every breach of a deadline that was met, for it was done at `at`.
+    fn withdrawals(&self, at: Instant, fact: Option<u64>) -> impl Iterator<Item = Event> {
+        let met = self.breaches.range(at..);
+        met.map(move |due_at| Event::BreachWithdrawn {
+            due_at: *due_at,
+            fact,
+        })
     }
 
     /// A claim made in time that no re-inspection has failed.
@@ -545,6 +576,19 @@ fn check_kind_and_place(kind: &str, place: Option<Place>) -> Result<(), Stop> {
     Ok(())
 }
 
+fn check_closing(closed: &SourceClosing, cx: &Context) -> Result<(), Stop> {
+    if !(1..=STATUS_BYTES_MAX).contains(&closed.status.len()) {
+        return Err(Refusal::StatusNotAllowed.into());
+    }
+    if closed.reason.as_ref().is_some_and(Personal::is_too_long) {
+        return Err(Refusal::TextTooLong.into());
+    }
+    if closed.closed_at > cx.now {
+        return Err(Refusal::TimeInTheFuture.into());
+    }
+    Ok(())
+}
+
 fn import(command: &Command, world: &World, cx: &Context) -> Result<Decision, Stop> {
     let Command::ImportHazard {
         hazard,
@@ -561,8 +605,10 @@ fn import(command: &Command, world: &World, cx: &Context) -> Result<Decision, St
         return Ok(Decision::new());
     };
     ImportBatch::approved(world, imported.batch)?;
-    let claim =
-        Kind::ImportedHazard.key(format_args!("{}/{}", imported.source, imported.external_id));
+    if !imported.is_well_formed() {
+        return Err(Refusal::ExternalIdNotAllowed.into());
+    }
+    let claim = Kind::ImportedHazard.key(imported.key());
     if world.state::<Claim>(&claim)?.holder.is_some() {
         return Err(Refusal::HazardAlreadyImported.into());
     }
@@ -574,10 +620,13 @@ fn import(command: &Command, world: &World, cx: &Context) -> Result<Decision, St
     if owner.trim().is_empty() || owner.len() > 200 {
         return Err(Refusal::OwnerNotAllowed.into());
     }
-    let closed_at = closed.as_ref().map(|closed| closed.closed_at);
-    if *opened_at > cx.now || closed_at.is_some_and(|at| at > cx.now) {
+    if *opened_at > cx.now {
         return Err(Refusal::TimeInTheFuture.into());
     }
+    if let Some(closed) = closed {
+        check_closing(closed, cx)?;
+    }
+    let closed_at = closed.as_ref().map(|closed| closed.closed_at);
     if closed_at.is_some_and(|at| at < *opened_at) {
         return Err(Refusal::ClosedBeforeOpened.into());
     }
@@ -655,18 +704,17 @@ fn reinspect(
         return Err(Refusal::ReinspectorIsRectifier.into());
     }
     if passed {
-        let mut events = vec![Event::ReinspectionPassed {
+        let passed = Event::ReinspectionPassed {
             reinspected_by: person,
-        }];
+        };
+        let Some(claimed) = &hazard.claimed else {
+            return Ok(vec![passed]);
+        };
+        // A claim made too late is a breach, whether or not the timer came by before the close-out.
+        let mut events: Vec<_> = hazard.breach_before(claimed.at).into_iter().collect();
+        events.push(passed);
         // A breach recorded before the claim was known is withdrawn: the claim shows it was met.
-        if let (true, Some(due_at), Some(claimed)) =
-            (hazard.breached, hazard.deadline, hazard.claimed_in_time())
-        {
-            events.push(Event::BreachWithdrawn {
-                due_at,
-                fact: Some(claimed.position),
-            });
-        }
+        events.extend(hazard.withdrawals(claimed.at, Some(claimed.position)));
         return Ok(events);
     }
     let reason = reason.filter(|text| (1..=REASON_BYTES_MAX).contains(&text.len()));
@@ -676,9 +724,7 @@ fn reinspect(
         reason,
     }];
     // The claim that held the breach back is void now.
-    if let Some(due_at) = hazard.deadline_running().filter(|due_at| *due_at < cx.now) {
-        events.push(Event::DeadlineBreached { due_at });
-    }
+    events.extend(hazard.breach_before(cx.now));
     Ok(events)
 }
 
@@ -695,9 +741,12 @@ fn breach(hazard: &Hazard, due_at: Instant, world: &World, cx: &Context) -> Resu
     match hazard.deadline {
         None => Err(Refusal::NoDeadline.into()),
         Some(at) if at != due_at => Err(Refusal::DeadlineReplaced.into()),
-        Some(_) if hazard.breached => Err(Refusal::BreachAlreadyRecorded.into()),
+        Some(_) if hazard.breached() => Err(Refusal::BreachAlreadyRecorded.into()),
         Some(at) if at >= cx.now => Err(Refusal::DeadlineNotDue.into()),
         Some(_) if hazard.claimed_in_time().is_some() => {
+            if hazard.state == HazardState::Reinspected {
+                return Err(Refusal::DeadlineMet.into());
+            }
             Err(Refusal::RectificationAwaitsReinspection.into())
         }
         Some(due_at) => Ok(Event::DeadlineBreached { due_at }),
@@ -859,6 +908,9 @@ impl Aggregate for Hazard {
                     }
                 }
                 envelope.occurred_at = occurred(world, unit, *done_at, cx)?;
+                if hazard.reported_at > Some(envelope.occurred_at) {
+                    return Err(Refusal::TimeBeforeReport.into());
+                }
                 envelope.evidence.clone_from(photos);
                 vec![Event::RectificationClaimed {
                     rectified_by: cx.person()?,
@@ -885,8 +937,6 @@ impl Aggregate for Hazard {
             }
             (_, Command::RecordRecurrence { .. }) => return Err(Refusal::HazardNotClosed.into()),
             (_, Command::RecordBreach { due_at, .. }) => {
-                envelope.trust = Trust::System;
-                envelope.occurred_at = *due_at;
                 vec![breach(&hazard, *due_at, world, cx)?]
             }
             (state, Command::CloseBySource { batch, closed, .. }) => {
@@ -897,29 +947,33 @@ impl Aggregate for Hazard {
                 if !state.is_open() {
                     return Err(Refusal::HazardNotOpen.into());
                 }
-                if closed.closed_at > cx.now {
-                    return Err(Refusal::TimeInTheFuture.into());
+                check_closing(closed, cx)?;
+                if hazard.reported_at > Some(closed.closed_at) {
+                    return Err(Refusal::ClosedBeforeOpened.into());
                 }
                 envelope.occurred_at = closed.closed_at;
                 envelope.trust = Trust::Paper;
-                let mut events = vec![Event::ClosedBySource {
+                // A passed re-inspection has met the deadline already.
+                let met = state == S::Reinspected && hazard.claimed_in_time().is_some();
+                let breach = hazard.breach_before(closed.closed_at).filter(|_| !met);
+                let mut events: Vec<_> = breach.into_iter().collect();
+                events.push(Event::ClosedBySource {
                     closed: closed.clone(),
-                }];
-                match hazard.deadline {
-                    Some(due_at) if hazard.breached && closed.closed_at <= due_at => {
-                        events.push(Event::BreachWithdrawn { due_at, fact: None });
-                    }
-                    Some(due_at) if !hazard.breached && closed.closed_at > due_at => {
-                        events.insert(0, Event::DeadlineBreached { due_at });
-                    }
-                    _ => {}
-                }
+                });
+                events.extend(hazard.withdrawals(closed.closed_at, None));
                 events
             }
             (_, Command::ReportHazard { .. } | Command::ImportHazard { .. }) => Vec::new(),
         };
         for event in events {
-            decision.push::<Self>(key, event, envelope.clone());
+            let mut envelope = envelope.clone();
+            // A breach happens when the deadline passes, whoever finds it and when.
+            if let Event::DeadlineBreached { due_at } = &event {
+                envelope.occurred_at = *due_at;
+                envelope.trust = Trust::System;
+                envelope.evidence.clear();
+            }
+            decision.push::<Self>(key, event, envelope);
         }
         Ok(decision)
     }
@@ -935,6 +989,7 @@ impl Aggregate for Hazard {
                 self.state = HazardState::Reported;
                 self.unit = Some(*unit);
                 self.reporter = *reporter;
+                self.reported_at = Some(stamp.occurred_at);
                 self.batch = imported.as_ref().map(|imported| imported.batch);
             }
             Event::HazardVerified { level, urgency, .. } => {
@@ -947,7 +1002,6 @@ impl Aggregate for Hazard {
             Event::OwnerAssigned { .. } => self.state = HazardState::Rectifying,
             Event::DeadlineSet { deadline } | Event::ExtensionGranted { deadline, .. } => {
                 self.deadline = Some(deadline.due_at);
-                self.breached = false;
             }
             Event::InterimMeasureTaken { .. } => self.interim_measure = true,
             Event::MajorHazardReportedUp { .. } => self.reported_up = true,
@@ -968,19 +1022,25 @@ impl Aggregate for Hazard {
                 self.state = HazardState::ClosedOut;
                 self.closed_at = Some(stamp.occurred_at);
             }
-            Event::HazardRecurred { .. } => {
+            Event::HazardRecurred { reported_by } => {
                 self.state = HazardState::Reported;
+                self.reporter = Some(*reported_by);
+                self.reported_at = Some(stamp.occurred_at);
                 self.level = None;
                 self.urgency = None;
                 self.interim_measure = false;
                 self.reported_up = false;
                 self.claimed = None;
                 self.deadline = None;
-                self.breached = false;
+                self.breaches.clear();
                 self.closed_at = None;
             }
-            Event::DeadlineBreached { .. } => self.breached = true,
-            Event::BreachWithdrawn { .. } => self.breached = false,
+            Event::DeadlineBreached { due_at } => {
+                self.breaches.insert(*due_at);
+            }
+            Event::BreachWithdrawn { due_at, .. } => {
+                self.breaches.remove(due_at);
+            }
             Event::ClosedBySource { closed } => {
                 self.state = HazardState::ClosedBySource;
                 self.closed_at = Some(closed.closed_at);
@@ -988,3 +1048,7 @@ impl Aggregate for Hazard {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "hazard_tests.rs"]
+mod tests;

@@ -17,6 +17,7 @@ pub mod world;
 mod testing;
 
 pub mod account;
+pub mod award;
 pub mod campaign;
 pub mod checkpoint;
 pub mod claim;

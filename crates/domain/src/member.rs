@@ -7,11 +7,20 @@
 //! ```
 //! Owns membership and roles with dates. Points are the account's, identity the person's.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use crate::envelope::Instant;
+use crate::envelope::{Envelope, Instant};
+use crate::genesis::{self, Genesis};
 use crate::ids::{PersonId, UnitId};
+use crate::person::Person;
 use crate::personal::Personal;
+use crate::policy_set::PolicySets;
+use crate::refusal::{Stop, refusals};
+use crate::stream::StreamName;
+use crate::unit::{Unit, UnitLevel};
+use crate::world::{Aggregate, Context, Decision, Stamp, World};
 
 /// What sort of member somebody is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -177,25 +186,412 @@ pub enum Event {
     MemberLeft {},
 }
 
-// STUB-BEGIN
-/// State.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Member {}
+/// Longest appointment reference, in bytes.
+pub const APPOINTMENT_BYTES_MAX: usize = 200;
+/// Most role grants that one member's record keeps.
+pub const ROLES_MAX: usize = 200;
 
-impl crate::world::Aggregate for Member {
+/// Where a membership stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemberState {
+    /// There is none.
+    #[default]
+    Unknown,
+    /// Asked for.
+    Applied,
+    /// May take part.
+    Active,
+    /// Kept from taking part.
+    Suspended,
+    /// Was a member; may ask again.
+    Left,
+}
+
+/// A role with its dates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldRole {
+    /// Which.
+    pub role: Role,
+    /// From when on.
+    pub from: Instant,
+    /// Until when (exclusive); open if absent.
+    pub until: Option<Instant>,
+}
+
+impl HeldRole {
+    fn runs(&self, at: Instant) -> bool {
+        self.from <= at && self.until.is_none_or(|until| at < until)
+    }
+
+    fn overlaps(&self, from: Instant, until: Option<Instant>) -> bool {
+        self.until.is_none_or(|end| from < end) && until.is_none_or(|end| self.from < end)
+    }
+}
+
+/// State of a member: what its rules, and those of others, need.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Member {
+    /// Where the membership stands.
+    pub state: MemberState,
+    /// As what, since the latest application.
+    pub kind: Option<MemberKind>,
+    /// Roles with their dates, none of them empty, those of one role never overlapping.
+    pub roles: Vec<HeldRole>,
+    /// When the person left last.
+    pub left_at: Option<Instant>,
+}
+
+refusals! {
+    /// Why it is refused.
+    CommunityNotFound = NotFound, "community_id", "There is no community with this id.";
+    PersonNotFound = NotFound, "person_id", "There is no person with this id.";
+    MemberNotFound = NotFound, "person_id", "This person never applied for membership in this community.";
+    AlreadyApplied = AlreadyExists, "person_id", "This person has applied already.";
+    AlreadyMember = AlreadyExists, "person_id", "This person is a member of this community already.";
+    MemberNotApplied = WrongState, "person_id", "This needs an application that is not yet decided.";
+    MemberNotActive = WrongState, "person_id", "This needs an active member of the community.";
+    MemberNotSuspended = WrongState, "person_id", "This needs a suspended member of the community.";
+    NotAMember = WrongState, "person_id", "This needs a member who is active or suspended.";
+    GuardianConsentMissing = Invalid, "guardian_consent", "Under 14 years of age a guardian must consent.";
+    TimeInTheFuture = Invalid, "applied_at", "What happened cannot have happened later than now.";
+    BackDatedTooFar = NotAllowed, "applied_at", "It lies further back than the policy's window.";
+    AppliedBeforeLeaving = Invalid, "applied_at", "Who has left can apply again only after that.";
+    ActorIsNoApprover = NotAllowed, "", "This needs an administrator, or a captain or instructor of the community.";
+    ApproverIsThePerson = NotAllowed, "person_id", "Nobody decides about their own membership and roles.";
+    RoleEndsBeforeItBegins = Invalid, "until", "A role must end later than it begins.";
+    RolesOverlap = WrongState, "from", "The member holds this role at that time already.";
+    TooManyRoles = WrongState, "person_id", "A member's record keeps at most 200 role grants.";
+    AppointmentMissing = Invalid, "appointment", "Captains, officers and mediators need the reference of their appointment.";
+    AppointmentNotAllowed = Invalid, "appointment", "An appointment reference is 1 to 200 bytes.";
+    RoleNotHeld = WrongState, "role", "The member does not hold this role now.";
+    ReasonNotAllowed = Invalid, "reason", "A reason is 1 to 4,000 bytes.";
+}
+
+impl Member {
+    /// Key of the stream of a person's record in a community.
+    pub fn key(community: UnitId, person: PersonId) -> String {
+        format!("{community}/{person}")
+    }
+
+    /// The record of a person who is an active member.
+    ///
+    /// # Errors
+    /// `MEMBER_NOT_ACTIVE` if the person is none.
+    pub fn active(world: &World, community: UnitId, person: PersonId) -> Result<Arc<Self>, Stop> {
+        let member = world.state::<Self>(Self::key(community, person))?;
+        if member.state == MemberState::Active {
+            Ok(member)
+        } else {
+            Err(Refusal::MemberNotActive.into())
+        }
+    }
+
+    /// True if the member has the role at an instant and may act on it: a suspended or departed
+    /// captain commands nobody.
+    pub fn holds(&self, role: Role, at: Instant) -> bool {
+        self.state == MemberState::Active && self.runs(role, at)
+    }
+
+    /// Who leads: an administrator, or somebody who holds captain or instructor in the community
+    /// now. The flag says that it is the only administrator, so nobody else could be asked.
+    ///
+    /// # Errors
+    /// `ACTOR_IS_NO_APPROVER` for everybody else.
+    pub fn approver(
+        world: &World,
+        community: UnitId,
+        cx: &Context,
+    ) -> Result<(PersonId, bool), Stop> {
+        Self::acting(world, community, &[Role::Captain, Role::Instructor], cx)?
+            .ok_or_else(|| Refusal::ActorIsNoApprover.into())
+    }
+
+    /// The person who acts, if an administrator or a holder of one of the roles now.
+    pub(crate) fn acting(
+        world: &World,
+        community: UnitId,
+        roles: &[Role],
+        cx: &Context,
+    ) -> Result<Option<(PersonId, bool)>, Stop> {
+        let person = cx.person()?;
+        let administrators = &world.state::<Genesis>(genesis::KEY)?.administrators;
+        if administrators.contains(&person) {
+            return Ok(Some((person, administrators.len() == 1)));
+        }
+        let own = world.state::<Self>(Self::key(community, person))?;
+        let holds = roles.iter().any(|role| own.holds(*role, cx.now));
+        Ok(holds.then_some((person, false)))
+    }
+
+    /// Refuses unless the unit is a community.
+    pub(crate) fn require_community(world: &World, community: UnitId) -> Result<(), Stop> {
+        if world.state::<Unit>(community)?.level == Some(UnitLevel::Community) {
+            Ok(())
+        } else {
+            Err(Refusal::CommunityNotFound.into())
+        }
+    }
+
+    fn runs(&self, role: Role, at: Instant) -> bool {
+        let mut roles = self.roles.iter();
+        roles.any(|held| held.role == role && held.runs(at))
+    }
+
+    /// Ends the roles that run at an instant, or that would begin only later.
+    fn end_roles(&mut self, at: Instant, ends: impl Fn(&HeldRole) -> bool) {
+        for held in self.roles.iter_mut().filter(|held| ends(held)) {
+            held.until = Some(held.until.map_or(at, |until| until.min(at)));
+        }
+        // What is taken back as it begins was never held.
+        self.roles
+            .retain(|held| held.until.is_none_or(|until| held.from < until));
+    }
+}
+
+/// An approver other than the person concerned; the only administrator may decide alone.
+fn other_approver(
+    world: &World,
+    community: UnitId,
+    person: PersonId,
+    cx: &Context,
+) -> Result<(PersonId, bool), Stop> {
+    let (approver, alone) = Member::approver(world, community, cx)?;
+    if approver == person && !alone {
+        return Err(Refusal::ApproverIsThePerson.into());
+    }
+    Ok((approver, alone))
+}
+
+fn apply(
+    command: &Command,
+    member: &Member,
+    world: &World,
+    cx: &Context,
+) -> Result<Decision, Stop> {
+    let Command::ApplyForMembership {
+        community,
+        person,
+        kind,
+        under_14,
+        guardian_consent,
+        applied_at,
+    } = command
+    else {
+        return Ok(Decision::new());
+    };
+    Member::require_community(world, *community)?;
+    if !world.state::<Person>(person)?.exists {
+        return Err(Refusal::PersonNotFound.into());
+    }
+    if *under_14 && guardian_consent.is_none() {
+        return Err(Refusal::GuardianConsentMissing.into());
+    }
+    let at = applied_at.unwrap_or(cx.now);
+    if at > cx.now {
+        return Err(Refusal::TimeInTheFuture.into());
+    }
+    if member.left_at.is_some_and(|left_at| at < left_at) {
+        return Err(Refusal::AppliedBeforeLeaving.into());
+    }
+    if at < cx.now && !PolicySets::within_back_date_window(world, *community, at, cx)? {
+        return Err(Refusal::BackDatedTooFar.into());
+    }
+    let mut envelope = Envelope::at(at);
+    envelope.unit = Some(community.0);
+    let key = Member::key(*community, *person);
+    let applied = Event::MemberApplied {
+        community: *community,
+        person: *person,
+        kind: *kind,
+        under_14: *under_14,
+    };
+    let mut decision = Decision::new().with::<Member>(&key, applied, envelope.clone());
+    if let Some(consent) = guardian_consent {
+        envelope.evidence.push(*consent);
+        decision.push::<Member>(&key, Event::GuardianConsentGiven {}, envelope);
+    }
+    Ok(decision)
+}
+
+fn grant(command: &Command, member: &Member, world: &World, cx: &Context) -> Result<Event, Stop> {
+    let Command::GrantRole {
+        community,
+        person,
+        role,
+        from,
+        until,
+        appointment,
+    } = command
+    else {
+        return Err(Refusal::RoleNotHeld.into());
+    };
+    let (granted_by, bootstrap) = other_approver(world, *community, *person, cx)?;
+    if until.is_some_and(|until| until <= *from) {
+        return Err(Refusal::RoleEndsBeforeItBegins.into());
+    }
+    match appointment {
+        None if matches!(role, Role::Captain | Role::Officer | Role::Mediator) => {
+            return Err(Refusal::AppointmentMissing.into());
+        }
+        Some(text) if text.trim().is_empty() || text.len() > APPOINTMENT_BYTES_MAX => {
+            return Err(Refusal::AppointmentNotAllowed.into());
+        }
+        _ => {}
+    }
+    let mut held = member.roles.iter();
+    if held.any(|held| held.role == *role && held.overlaps(*from, *until)) {
+        return Err(Refusal::RolesOverlap.into());
+    }
+    if member.roles.len() >= ROLES_MAX {
+        return Err(Refusal::TooManyRoles.into());
+    }
+    Ok(Event::RoleGranted {
+        role: *role,
+        from: *from,
+        until: *until,
+        appointment: appointment.clone(),
+        granted_by,
+        bootstrap,
+    })
+}
+
+impl Command {
+    /// Whose record in which community it is about.
+    fn subject(&self) -> (UnitId, PersonId) {
+        match self {
+            Self::ApplyForMembership {
+                community, person, ..
+            }
+            | Self::ApproveMember { community, person }
+            | Self::GrantRole {
+                community, person, ..
+            }
+            | Self::RevokeRole {
+                community, person, ..
+            }
+            | Self::SuspendMember {
+                community, person, ..
+            }
+            | Self::ReinstateMember { community, person }
+            | Self::LeaveMembership { community, person } => (*community, *person),
+        }
+    }
+}
+
+impl Aggregate for Member {
     const CATEGORY: &'static str = "member";
     type Command = Command;
     type Event = Event;
-    fn primary(_: &Command) -> crate::stream::StreamName {
-        Self::stream("stub")
+
+    fn primary(command: &Command) -> StreamName {
+        let (community, person) = command.subject();
+        Self::stream(Self::key(community, person))
     }
-    fn decide(
-        _: &Command,
-        _: &crate::world::World,
-        _: &crate::world::Context,
-    ) -> Result<crate::world::Decision, crate::refusal::Stop> {
-        Ok(crate::world::Decision::new())
+
+    fn decide(command: &Command, world: &World, cx: &Context) -> Result<Decision, Stop> {
+        use MemberState as S;
+        let (community, person) = command.subject();
+        let key = Self::key(community, person);
+        let member = world.state::<Self>(&key)?;
+        let event = match (member.state, command) {
+            (S::Unknown | S::Left, Command::ApplyForMembership { .. }) => {
+                return apply(command, &member, world, cx);
+            }
+            (S::Applied, Command::ApplyForMembership { .. }) => {
+                return Err(Refusal::AlreadyApplied.into());
+            }
+            (_, Command::ApplyForMembership { .. }) => return Err(Refusal::AlreadyMember.into()),
+            (S::Unknown, _) => return Err(Refusal::MemberNotFound.into()),
+            (S::Applied, Command::ApproveMember { .. }) => {
+                let (approved_by, bootstrap) = other_approver(world, community, person, cx)?;
+                Event::MemberApproved {
+                    approved_by,
+                    bootstrap,
+                }
+            }
+            (_, Command::ApproveMember { .. }) => return Err(Refusal::MemberNotApplied.into()),
+            (S::Active, Command::GrantRole { .. }) => grant(command, &member, world, cx)?,
+            (S::Active | S::Suspended, Command::RevokeRole { role, .. }) => {
+                let (revoked_by, _) = Self::approver(world, community, cx)?;
+                if !member.runs(*role, cx.now) {
+                    return Err(Refusal::RoleNotHeld.into());
+                }
+                Event::RoleRevoked {
+                    role: *role,
+                    until: cx.now,
+                    revoked_by,
+                }
+            }
+            (S::Active, Command::SuspendMember { reason, .. }) => {
+                // The event has no word for a lone administrator, so there is no exception.
+                if Self::approver(world, community, cx)?.0 == person {
+                    return Err(Refusal::ApproverIsThePerson.into());
+                }
+                if reason.is_blank() || reason.is_too_long() {
+                    return Err(Refusal::ReasonNotAllowed.into());
+                }
+                Event::MemberSuspended {
+                    reason: reason.clone(),
+                }
+            }
+            (_, Command::GrantRole { .. } | Command::SuspendMember { .. }) => {
+                return Err(Refusal::MemberNotActive.into());
+            }
+            (S::Suspended, Command::ReinstateMember { .. }) => {
+                if Self::approver(world, community, cx)?.0 == person {
+                    return Err(Refusal::ApproverIsThePerson.into());
+                }
+                Event::MemberReinstated {}
+            }
+            (_, Command::ReinstateMember { .. }) => {
+                return Err(Refusal::MemberNotSuspended.into());
+            }
+            (S::Active | S::Suspended, Command::LeaveMembership { .. }) => {
+                if cx.person()? != person {
+                    Self::approver(world, community, cx)?;
+                }
+                Event::MemberLeft {}
+            }
+            (_, Command::RevokeRole { .. } | Command::LeaveMembership { .. }) => {
+                return Err(Refusal::NotAMember.into());
+            }
+        };
+        let mut envelope = Envelope::at(cx.now);
+        envelope.unit = Some(community.0);
+        Ok(Decision::new().with::<Self>(key, event, envelope))
     }
-    fn evolve(&mut self, _: &Event, _: &crate::world::Stamp) {}
+
+    fn evolve(&mut self, event: &Event, stamp: &Stamp) {
+        match event {
+            Event::MemberApplied { kind, .. } => {
+                self.state = MemberState::Applied;
+                self.kind = Some(*kind);
+            }
+            Event::GuardianConsentGiven {} => {}
+            Event::MemberApproved { .. } | Event::MemberReinstated {} => {
+                self.state = MemberState::Active;
+            }
+            Event::RoleGranted {
+                role, from, until, ..
+            } => self.roles.push(HeldRole {
+                role: *role,
+                from: *from,
+                until: *until,
+            }),
+            Event::RoleRevoked { role, until, .. } => {
+                self.end_roles(*until, |held| held.role == *role && held.runs(*until));
+            }
+            Event::MemberSuspended { .. } => self.state = MemberState::Suspended,
+            Event::MemberLeft {} => {
+                self.state = MemberState::Left;
+                self.left_at = Some(stamp.occurred_at);
+                self.end_roles(stamp.occurred_at, |_| true);
+            }
+        }
+    }
 }
-// STUB-END
+
+#[cfg(test)]
+#[path = "member_tests.rs"]
+mod tests;

@@ -6,10 +6,11 @@
 //! Owns the intervals that verified participations hold; two never overlap. Its key is
 //! `<person>/<day in the unit's zone>`. It has no commands: a shift's decision writes it.
 
+use chrono::{Days, Duration, NaiveDate, NaiveTime, TimeZone};
 use serde::{Deserialize, Serialize};
 
 use crate::envelope::Instant;
-use crate::ids::ShiftId;
+use crate::ids::{PersonId, ShiftId};
 use crate::refusal::Stop;
 use crate::stream::StreamName;
 use crate::world::{Aggregate, Context, Decision, Stamp, World};
@@ -55,7 +56,45 @@ pub enum Event {
     },
 }
 
+/// `from..until` cut at each midnight of the zone: day, from, until.
+pub fn days(
+    zone: chrono_tz::Tz,
+    from: Instant,
+    until: Instant,
+) -> Vec<(NaiveDate, Instant, Instant)> {
+    let mut cut = Vec::new();
+    let mut at = from;
+    while at < until {
+        let day = at.with_timezone(&zone).date_naive();
+        let end = day
+            .checked_add_days(Days::new(1))
+            .and_then(|next| begins(zone, next))
+            .filter(|midnight| *midnight > at && *midnight < until)
+            .unwrap_or(until);
+        cut.push((day, at, end));
+        at = end;
+    }
+    cut
+}
+
+/// The first instant of a day; some zones set their clocks forward at midnight.
+fn begins(zone: chrono_tz::Tz, day: NaiveDate) -> Option<Instant> {
+    let midnight = day.and_time(NaiveTime::MIN);
+    (0..8)
+        .filter_map(|quarters| {
+            let local = midnight.checked_add_signed(Duration::minutes(15 * quarters))?;
+            zone.from_local_datetime(&local).earliest()
+        })
+        .map(|at| at.to_utc())
+        .next()
+}
+
 impl PersonDay {
+    /// The key of its stream.
+    pub fn key(person: PersonId, day: NaiveDate) -> String {
+        format!("{person}/{day}")
+    }
+
     /// The parts of `from..until` that nothing else holds, in order.
     pub fn free(&self, from: Instant, until: Instant) -> Vec<(Instant, Instant)> {
         let mut taken: Vec<_> = self
@@ -106,5 +145,80 @@ impl Aggregate for PersonDay {
             }
             Event::MinutesReleased { shift } => self.held.retain(|held| held.shift != *shift),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{at, id};
+
+    fn holding(intervals: &[(&str, &str)]) -> PersonDay {
+        let held = intervals.iter().map(|(from, until)| Held {
+            shift: id(1),
+            from: at(from),
+            until: at(until),
+        });
+        PersonDay {
+            held: held.collect(),
+        }
+    }
+
+    #[test]
+    fn free_is_what_no_interval_holds_whatever_order_they_came_in() {
+        let day = holding(&[
+            ("2024-07-01T12:00:00Z", "2024-07-01T13:00:00Z"),
+            ("2024-07-01T10:00:00Z", "2024-07-01T11:00:00Z"),
+        ]);
+        let free = |from, until| {
+            let free = day.free(at(from), at(until));
+            free.iter()
+                .map(|(from, until)| (*until - *from).num_minutes())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            free("2024-07-01T09:30:00Z", "2024-07-01T13:15:00Z"),
+            [30, 60, 15]
+        );
+        assert_eq!(free("2024-07-01T11:00:00Z", "2024-07-01T12:00:00Z"), [60]);
+        assert!(free("2024-07-01T10:00:00Z", "2024-07-01T11:00:00Z").is_empty());
+    }
+
+    #[test]
+    fn a_stretch_is_cut_at_each_midnight_of_the_zone() {
+        let cut = |zone, from, until| {
+            let days = days(zone, at(from), at(until));
+            days.iter()
+                .map(|(day, from, until)| (day.to_string(), (*until - *from).num_minutes()))
+                .collect::<Vec<_>>()
+        };
+        let shanghai = chrono_tz::Asia::Shanghai;
+        assert_eq!(
+            cut(shanghai, "2024-07-01T15:00:00Z", "2024-07-01T16:30:00Z"),
+            [("2024-07-01".to_owned(), 60), ("2024-07-02".to_owned(), 30),]
+        );
+        assert_eq!(
+            cut(shanghai, "2024-07-01T16:00:00Z", "2024-07-02T16:00:00Z"),
+            [("2024-07-02".to_owned(), 24 * 60)]
+        );
+        // Clocks in Cairo went from 00:00 to 01:00 on 26 April 2024.
+        let cairo = chrono_tz::Africa::Cairo;
+        assert_eq!(
+            cut(cairo, "2024-04-25T21:00:00Z", "2024-04-25T23:00:00Z"),
+            [("2024-04-25".to_owned(), 60), ("2024-04-26".to_owned(), 60),]
+        );
+    }
+
+    #[test]
+    fn released_minutes_can_be_claimed_again() {
+        let mut day = holding(&[("2024-07-01T12:00:00Z", "2024-07-01T13:00:00Z")]);
+        let stamp = Stamp {
+            position: 1,
+            version: 1,
+            occurred_at: at("2024-07-01T12:00:00Z"),
+            recorded_at: at("2024-07-01T12:00:00Z"),
+        };
+        day.evolve(&Event::MinutesReleased { shift: id(1) }, &stamp);
+        assert!(day.held.is_empty());
     }
 }

@@ -23,6 +23,8 @@ use crate::world::{Aggregate, Context, Decision, Stamp, World};
 pub const TEXT_BYTES_MAX: usize = 64 * 1024;
 /// Most rules in one set.
 pub const RULES_MAX: usize = 100;
+/// Longest period that a policy set may name, in days: ten years.
+pub const PERIOD_DAYS_MAX: u32 = 3_653;
 
 /// A policy set as written in its file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -179,7 +181,51 @@ impl PolicySet {
         if set.rules.len() > RULES_MAX {
             return Err(format!("rule: at most {RULES_MAX}"));
         }
+        let timers = &set.timers;
+        for (name, value, bound) in [
+            (
+                "hazard_red_hours",
+                timers.hazard_red_hours,
+                PERIOD_DAYS_MAX * 24,
+            ),
+            (
+                "hazard_yellow_hours",
+                timers.hazard_yellow_hours,
+                PERIOD_DAYS_MAX * 24,
+            ),
+            (
+                "hazard_blue_hours",
+                timers.hazard_blue_hours,
+                PERIOD_DAYS_MAX * 24,
+            ),
+            (
+                "check_in_grace_minutes",
+                timers.check_in_grace_minutes,
+                24 * 60,
+            ),
+            ("shift_missed_minutes", timers.shift_missed_minutes, 24 * 60),
+            (
+                "check_out_overdue_minutes",
+                timers.check_out_overdue_minutes,
+                24 * 60,
+            ),
+            ("back_date_days", timers.back_date_days, PERIOD_DAYS_MAX),
+        ] {
+            if value > bound {
+                return Err(format!("timers: {name}: at most {bound}"));
+            }
+        }
         for (index, rule) in set.rules.iter().enumerate() {
+            if rule.vesting_days > PERIOD_DAYS_MAX
+                || rule
+                    .expiry_months
+                    .is_some_and(|months| months > PERIOD_DAYS_MAX / 28)
+            {
+                return Err(format!(
+                    "rule {}: vesting or expiry beyond ten years",
+                    rule.code
+                ));
+            }
             let twice = set.rules[..index]
                 .iter()
                 .any(|other| other.code == rule.code || other.family == rule.family);
@@ -379,6 +425,54 @@ impl Aggregate for PolicySets {
                 from: *effective_from,
                 set: Arc::new(set),
             });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PILOT: &str = include_str!("../../../policies/pilot.toml");
+
+    #[test]
+    fn the_pilots_three_rules_give_50_points_each() {
+        let set = PolicySet::parse(PILOT).expect("the shipped set");
+        let rules: Vec<_> = set
+            .rules
+            .iter()
+            .map(|rule| (rule.code.as_str(), rule.points))
+            .collect();
+        assert_eq!(
+            rules,
+            [("PATROL", 50), ("LEAD_VALID", 50), ("PUBLICITY", 50)]
+        );
+    }
+
+    #[test]
+    fn a_set_out_of_bounds_is_refused_naming_the_rule() {
+        for (from, to, names) in [
+            ("version = 1", "version = 0", "version"),
+            ("name = \"pilot\"", "name = \"The Pilot\"", "name"),
+            (
+                "hazard_red_hours = 2",
+                "hazard_red_hours = 4000000000",
+                "hazard_red_hours",
+            ),
+            (
+                "back_date_days = 7",
+                "back_date_days = 4000000000",
+                "back_date_days",
+            ),
+            ("vesting_days = 7", "vesting_days = 4000", "vesting"),
+            ("points = 50", "points = 100001", "points"),
+            ("points = 50", "points = 0.5", "points"),
+            ("code = \"PUBLICITY\"", "code = \"PATROL\"", "twice"),
+            ("[timers]", "[timers]\nsurprise = 1", "surprise"),
+        ] {
+            assert!(PILOT.contains(from), "{from}");
+            let refused = PolicySet::parse(&PILOT.replacen(from, to, 1)).expect_err(to);
+            assert!(refused.contains(names), "{refused} should name {names}");
         }
     }
 }

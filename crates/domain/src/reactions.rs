@@ -13,12 +13,20 @@ pub struct Reaction {
     pub name: &'static str,
     /// The commands that answer an event, in order; most events have none.
     pub react: fn(&StreamName, &Event, &Stamp) -> Vec<Command>,
+    /// Names of refusals that settle the work: nothing is left to do, nobody needs to look.
+    pub settled_by: &'static [&'static str],
 }
 
 /// Every reaction there is.
 pub const ALL: &[Reaction] = &[Reaction {
     name: "award_points",
     react: award_points,
+    // Done before; or the rules give this person or activity nothing, as paid staff on duty.
+    settled_by: &[
+        "AWARD_ALREADY_GRANTED",
+        "KIND_EARNS_NOTHING",
+        "NO_RULE_FOR_ACTIVITY",
+    ],
 }];
 
 /// A verified participation brings its award.
@@ -70,4 +78,80 @@ fn award_points(stream: &StreamName, event: &Event, stamp: &Stamp) -> Vec<Comman
         verified_by,
     };
     vec![account::Command::GrantAward { person, activity }.into()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{at, id};
+    use crate::world::Aggregate;
+    use crate::{account, campaign, patrol_shift, policy_set::ActivityFamily};
+
+    fn stamp() -> Stamp {
+        Stamp {
+            position: 77,
+            version: 5,
+            occurred_at: at("2024-07-01T14:00:00Z"),
+            recorded_at: at("2024-07-02T09:00:00Z"),
+        }
+    }
+
+    #[track_caller]
+    fn check(stream: &StreamName, event: &Event, family: ActivityFamily) {
+        let answer = award_points(stream, event, &stamp());
+        let [Command::Account(account::Command::GrantAward { person, activity })] = &answer[..]
+        else {
+            panic!("{answer:?}");
+        };
+        let expected = account::Activity {
+            family,
+            id: id(400),
+            fact: 77,
+            occurred_at: at("2024-07-01T14:00:00Z"),
+            unit: id(101),
+            minutes: 90,
+            verified_by: id(2),
+        };
+        assert_eq!((*person, activity), (id(3), &expected));
+    }
+
+    #[test]
+    fn a_verified_patrol_asks_for_its_award_by_the_day_it_happened() {
+        let event = patrol_shift::Event::ParticipationVerified {
+            person: id(3),
+            community: id(101),
+            zone: id(200),
+            intervals: Vec::new(),
+            minutes: 90,
+            verified_by: id(2),
+        };
+        let stream = patrol_shift::PatrolShift::stream(id::<crate::ids::ShiftId>(400));
+        check(&stream, &event.into(), ActivityFamily::Patrol);
+    }
+
+    #[test]
+    fn a_verified_part_in_a_campaign_asks_for_the_award_of_publicity() {
+        let event = campaign::Event::ParticipationVerified {
+            person: id(3),
+            community: id(101),
+            minutes: 90,
+            doors: 40,
+            verified_by: id(2),
+        };
+        let stream = campaign::Campaign::stream(id::<crate::ids::CampaignId>(400));
+        check(&stream, &event.into(), ActivityFamily::Publicity);
+    }
+
+    #[test]
+    fn other_events_bring_no_award() {
+        let stream = patrol_shift::PatrolShift::stream(id::<crate::ids::ShiftId>(400));
+        let rejected = patrol_shift::Event::ParticipationRejected {
+            person: id(3),
+            reason: "was seen elsewhere".to_owned(),
+            rejected_by: id(2),
+        };
+        for event in [rejected, patrol_shift::Event::ShiftMissed {}] {
+            assert!(award_points(&stream, &event.into(), &stamp()).is_empty());
+        }
+    }
 }

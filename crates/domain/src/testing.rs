@@ -133,6 +133,63 @@ impl History {
         self
     }
 
+    /// Takes in an event that no command of the test decides.
+    pub(crate) fn and<A: crate::world::Aggregate>(
+        mut self,
+        key: impl std::fmt::Display,
+        event: A::Event,
+        now: Instant,
+    ) -> Self
+    where
+        Event: From<A::Event>,
+    {
+        let decision =
+            crate::world::Decision::new().with::<A>(key, event, crate::envelope::Envelope::at(now));
+        for event in decision.events {
+            self.record(event, now);
+        }
+        self
+    }
+
+    /// Takes in an active member of the community `id(101)`, with a role if one is given.
+    pub(crate) fn and_member(
+        self,
+        person: PersonId,
+        kind: crate::member::MemberKind,
+        role: Option<crate::member::Role>,
+    ) -> Self {
+        use crate::member::{Event, Member};
+        let (community, start) = (id(101), at("2024-01-01T00:00:00Z"));
+        let key = Member::key(community, person);
+        let applied = Event::MemberApplied {
+            community,
+            person,
+            kind,
+            under_14: false,
+        };
+        let approved = Event::MemberApproved {
+            approved_by: id(1),
+            bootstrap: true,
+        };
+        let history = self
+            .and::<Member>(&key, applied, start)
+            .and::<Member>(&key, approved, start);
+        match role {
+            None => history,
+            Some(role) => {
+                let granted = Event::RoleGranted {
+                    role,
+                    from: start,
+                    until: None,
+                    appointment: Some("appointment 1".to_owned()),
+                    granted_by: id(1),
+                    bootstrap: true,
+                };
+                history.and::<Member>(&key, granted, start)
+            }
+        }
+    }
+
     /// Asserts that a command is refused by this name.
     #[track_caller]
     pub(crate) fn refuses(
@@ -145,6 +202,17 @@ impl History {
         match self.when(command.clone(), cx) {
             Err(refused) => assert_eq!(*refused, refusal.into(), "{command:?}"),
             Ok(events) => panic!("must be refused, but gave {events:?}"),
+        }
+    }
+
+    /// What becomes of a command, as a table's cell: `Event + Event`, or the refusal's name.
+    pub(crate) fn outcome(&self, command: impl Into<Command>, cx: &Context) -> String {
+        match self.when(command, cx) {
+            Ok(events) => {
+                let names: Vec<_> = events.iter().map(|event| event.encode().0).collect();
+                names.join(" + ")
+            }
+            Err(refused) => refused.name,
         }
     }
 
@@ -190,4 +258,66 @@ pub(crate) fn community() -> History {
             },
             &admin,
         )
+}
+
+/// The community of [`community`] with a team: persons 2 to 8 are registered; 2 is captain, 3 and
+/// 4 are volunteers, all three active members since 1 January 2024.
+pub(crate) fn team() -> History {
+    use crate::member::{Command as Ask, MemberKind, Role};
+    let start = at("2024-01-01T00:00:00Z");
+    let admin = by(id(1), start);
+    let mut history = (2..=8).fold(community(), |history, n| {
+        let register = crate::person::Command::RegisterPerson {
+            person: id(n),
+            name: crate::Personal::new(format!("person {n}")),
+            phone: None,
+            identity_claim: None,
+        };
+        history.then(register, &admin)
+    });
+    for (n, kind) in [
+        (2, MemberKind::CommunityWorker),
+        (3, MemberKind::Volunteer),
+        (4, MemberKind::Volunteer),
+    ] {
+        let (community, person) = (id(101), id(n));
+        let apply = Ask::ApplyForMembership {
+            community,
+            person,
+            kind,
+            under_14: false,
+            guardian_consent: None,
+            applied_at: None,
+        };
+        history = history
+            .then(apply, &by(person, start))
+            .then(Ask::ApproveMember { community, person }, &admin);
+    }
+    history.then(
+        Ask::GrantRole {
+            community: id(101),
+            person: id(2),
+            role: Role::Captain,
+            from: start,
+            until: None,
+            appointment: Some("appointment 1".to_owned()),
+        },
+        &admin,
+    )
+}
+
+/// Any string of these events in any order, at stamps of any order: evolve must bear them all.
+pub(crate) fn any_history<E: Clone + std::fmt::Debug + 'static>(
+    events: Vec<E>,
+) -> impl proptest::strategy::Strategy<Value = Vec<(E, Stamp)>> {
+    use proptest::prelude::*;
+    let stamp = (any::<u64>(), any::<u64>(), any::<u32>(), any::<u32>()).prop_map(
+        |(position, version, occurred, recorded)| Stamp {
+            position,
+            version,
+            occurred_at: Instant::UNIX_EPOCH + chrono::Duration::seconds(occurred.into()),
+            recorded_at: Instant::UNIX_EPOCH + chrono::Duration::seconds(recorded.into()),
+        },
+    );
+    proptest::collection::vec((proptest::sample::select(events), stamp), 0..24)
 }

@@ -18,6 +18,10 @@ use crate::world::{Aggregate, Context, Decision, Stamp, World};
 
 /// Longest name of a unit, in bytes.
 pub const NAME_BYTES_MAX: usize = 200;
+/// Longest name of a source, in bytes.
+pub const SOURCE_BYTES_MAX: usize = 100;
+/// Longest id in a source, in bytes.
+pub const EXTERNAL_ID_BYTES_MAX: usize = 200;
 /// Deepest tree: more steps up than this end a walk.
 pub const DEPTH_MAX: usize = 8;
 
@@ -79,6 +83,24 @@ pub struct Imported {
     pub external_id: String,
 }
 
+impl Imported {
+    /// True if source and id are within their bounds. A source holds no `/`, so that source and id
+    /// joined by one name exactly one record.
+    pub fn is_well_formed(&self) -> bool {
+        let source = self.source.bytes();
+        (1..=SOURCE_BYTES_MAX).contains(&self.source.len())
+            && source
+                .into_iter()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && (1..=EXTERNAL_ID_BYTES_MAX).contains(&self.external_id.len())
+    }
+
+    /// The key under which one holder claims the record.
+    pub fn key(&self) -> String {
+        format!("{}/{}", self.source, self.external_id)
+    }
+}
+
 /// What happens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
@@ -101,6 +123,7 @@ refusals! {
     /// Why it is refused.
     UnitAlreadyFounded = AlreadyExists, "unit_id", "A unit with this id is founded already.";
     UnitAlreadyImported = AlreadyExists, "external_id", "A unit of this source and name is imported already.";
+    ExternalIdNotAllowed = Invalid, "external_id", "A source is 1 to 100 of a-z, 0-9 and '-', and an id in it 1 to 200 bytes.";
     UnitNameNotAllowed = Invalid, "name", "A unit's name is 1 to 200 bytes.";
     ParentNotFound = NotFound, "parent_id", "There is no unit with this id to be the parent.";
     ParentNotAbove = Invalid, "parent_id", "The parent must be of a higher level.";
@@ -161,6 +184,9 @@ impl Aggregate for Unit {
             imported,
         } = command;
         match imported {
+            Some(imported) if !imported.is_well_formed() => {
+                return Err(Refusal::ExternalIdNotAllowed.into());
+            }
             Some(imported) => ImportBatch::approved(world, imported.batch)?,
             None => {
                 Genesis::administrator(world, cx)?;
@@ -198,8 +224,7 @@ impl Aggregate for Unit {
             envelope.clone(),
         );
         if let Some(imported) = imported {
-            let key = Kind::ImportedUnit
-                .key(format_args!("{}/{}", imported.source, imported.external_id));
+            let key = Kind::ImportedUnit.key(imported.key());
             if world.state::<Claim>(&key)?.holder.is_some() {
                 return Err(Refusal::UnitAlreadyImported.into());
             }

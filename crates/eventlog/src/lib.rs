@@ -4,26 +4,46 @@
 //! - `record`: the bytes of a commit; `merkle`: the tree over all commits
 //! - `sequencer`: numbers commits, the same for every backend; `stream_index`: streams to positions
 //! - `memory`: a backend in memory, with faults to inject
+//! - `disk`: the backend on disk. `open` verifies and opens it (`survey`, `replay`), `writer` appends
+//!   (`queue`, `journal`, `block`), `checkpoint` feeds the second copy (`sled_copy`) and the head
+//!   (`head_file`), `view` reads
+//! - `read_log`: the same folder for questions only; `verify`: checks both copies (`carve`)
+//! - `files`: the file system as the writing side sees it
 //! - `clock`, `entropy`: the one source each of time and randomness
-//!
 //! - `execute`: the one write path, which joins the deciders of `domain` and the log
 //!
-//! But for `execute`, the log sees bytes and ids only. It never knows what an event means, and of `domain` it
-//! uses the names of streams and the envelope.
+//! But for `execute`, the log sees bytes and ids only. It never knows what an event means, and of
+//! `domain` it uses the names of streams and the envelope.
 
 pub mod clock;
 pub mod entropy;
 pub mod execute;
+pub mod files;
 pub mod limits;
 pub mod memory;
 pub mod merkle;
 pub mod record;
 
+mod block;
+mod carve;
+mod checkpoint;
 mod commit;
+mod disk;
+mod head_file;
+mod journal;
 mod log;
+mod open;
+mod queue;
+mod read_log;
+mod replay;
 mod sequencer;
+mod sled_copy;
 mod stream_index;
+mod survey;
 mod varint;
+mod verify;
+mod view;
+mod writer;
 
 #[cfg(test)]
 mod contract;
@@ -34,7 +54,10 @@ pub use clock::{Clock, SimulatedClock, SystemClock};
 pub use commit::{
     Commit, CommitDraft, CommitHeader, EventDraft, Head, HeaderDraft, Receipt, RecordedEvent,
 };
+pub use disk::{DiskLog, OpenError, OpenReport, Options, SEGMENT_BYTES_MIN};
 pub use entropy::Entropy;
 pub use log::{AppendError, BoxFuture, CloseError, Commits, EventLog, ReadError};
 pub use memory::MemoryLog;
+pub use read_log::{FolderState, ReadLog};
 pub use varint::Unreadable;
+pub use verify::{Finding, VerifyReport, verify};

@@ -133,7 +133,7 @@ impl State {
             return Err(self.poison("an injected failure to write"));
         }
         let index = &self.index;
-        let sequenced = self
+        let (sequenced, receipt) = self
             .sequencer
             .sequence(draft, |key| Ok(index.version(key)))?;
         for (key, version, position) in sequenced.entries {
@@ -146,7 +146,7 @@ impl State {
         if fault == Some(Fault::LoseAnswer) {
             return Err(self.poison("an injected loss of the answer"));
         }
-        Ok(sequenced.receipt)
+        Ok(receipt)
     }
 
     fn poison(&mut self, reason: &str) -> AppendError {

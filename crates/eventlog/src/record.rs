@@ -207,7 +207,6 @@ pub fn decode(record: &Bytes) -> Result<Commit, Unreadable> {
 }
 
 /// Decodes only the header of a record.
-#[cfg(test)]
 pub(crate) fn decode_header(record: &Bytes) -> Result<CommitHeader, Unreadable> {
     let mut reader = Reader::new(record);
     reader.take(16)?;

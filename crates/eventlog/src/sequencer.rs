@@ -63,7 +63,7 @@ pub(crate) struct Sequenced {
     pub(crate) first_position: u64,
     /// Key, version and position of each event.
     pub(crate) entries: Vec<(StreamKey, u64, u64)>,
-    pub(crate) receipt: Receipt,
+    pub(crate) commit_number: u64,
 }
 
 /// Gives commits their numbers, in order.
@@ -98,7 +98,7 @@ impl Sequencer {
         &mut self,
         draft: &CommitDraft,
         version_of: impl Fn(StreamKey) -> Result<u64, ReadError>,
-    ) -> Result<Sequenced, AppendError> {
+    ) -> Result<(Sequenced, Receipt), AppendError> {
         let mut versions = self.expected_versions(draft, &version_of)?;
         let now = self
             .clock
@@ -139,20 +139,22 @@ impl Sequencer {
         self.end.recorded_at = Some(recorded_at);
         self.unsettled
             .extend(entries.iter().map(|(key, version, _)| (*key, *version)));
-        Ok(Sequenced {
+        let receipt = Receipt {
+            epoch: header.epoch,
+            position: self.end.position,
+            commit_number: header.commit_number,
+            commit_hash: encoded.leaf,
+            stream_versions,
+            recorded_at,
+            replayed: false,
+        };
+        let sequenced = Sequenced {
             record: encoded.bytes.into(),
             first_position,
+            commit_number: header.commit_number,
             entries,
-            receipt: Receipt {
-                epoch: header.epoch,
-                position: self.end.position,
-                commit_number: header.commit_number,
-                commit_hash: encoded.leaf,
-                stream_versions,
-                recorded_at,
-                replayed: false,
-            },
-        })
+        };
+        Ok((sequenced, receipt))
     }
 
     fn header(

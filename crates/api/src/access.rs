@@ -1,0 +1,267 @@
+//! Who may call what: one row for each RPC, everything else is denied.
+//!
+//! Owns the table. What a caller may do with what is decided by the rules, from roles in the log;
+//! here stands only what must hold before a request is even read.
+
+/// What a caller must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Requirement {
+    /// Nothing: health and reflection.
+    Open,
+    /// A login that is registered and not suspended.
+    RegisteredPrincipal,
+    /// A login linked to a person who is an administrator.
+    Administrator,
+}
+
+use Requirement::{Administrator, Open, RegisteredPrincipal};
+
+/// The table, sorted by path.
+pub const TABLE: &[(&str, Requirement)] = &[
+    (
+        "/benniu.v1.AdministrationService/AdvanceClock",
+        Administrator,
+    ),
+    (
+        "/benniu.v1.AdministrationService/AppointAdministrator",
+        Administrator,
+    ),
+    (
+        "/benniu.v1.AdministrationService/GetLog",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.AdministrationService/RelieveAdministrator",
+        Administrator,
+    ),
+    (
+        "/benniu.v1.CampaignService/EndCampaign",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.CampaignService/IssueLeaflets",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.CampaignService/JoinCampaign",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.CampaignService/PlanCampaign",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.CampaignService/RejectParticipation",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.CampaignService/ReturnLeaflets",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.CampaignService/VerifyParticipation",
+        RegisteredPrincipal,
+    ),
+    ("/benniu.v1.CampaignService/VisitDoor", RegisteredPrincipal),
+    (
+        "/benniu.v1.CheckpointService/InstallCheckpoint",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.CheckpointService/MoveCheckpoint",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.CheckpointService/ReplaceTag",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.CheckpointService/RetireCheckpoint",
+        RegisteredPrincipal,
+    ),
+    ("/benniu.v1.HazardService/AssignOwner", RegisteredPrincipal),
+    (
+        "/benniu.v1.HazardService/ClaimRectification",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.HazardService/CloseBySource",
+        RegisteredPrincipal,
+    ),
+    ("/benniu.v1.HazardService/CloseOut", RegisteredPrincipal),
+    ("/benniu.v1.HazardService/GetHazard", RegisteredPrincipal),
+    (
+        "/benniu.v1.HazardService/GetHazardTotals",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.HazardService/GrantExtension",
+        RegisteredPrincipal,
+    ),
+    ("/benniu.v1.HazardService/ImportHazard", RegisteredPrincipal),
+    (
+        "/benniu.v1.HazardService/LinkDuplicate",
+        RegisteredPrincipal,
+    ),
+    ("/benniu.v1.HazardService/ListHazards", RegisteredPrincipal),
+    (
+        "/benniu.v1.HazardService/RecordRecurrence",
+        RegisteredPrincipal,
+    ),
+    ("/benniu.v1.HazardService/Reinspect", RegisteredPrincipal),
+    ("/benniu.v1.HazardService/RejectHazard", RegisteredPrincipal),
+    ("/benniu.v1.HazardService/ReportHazard", RegisteredPrincipal),
+    ("/benniu.v1.HazardService/ReportUp", RegisteredPrincipal),
+    (
+        "/benniu.v1.HazardService/TakeInterimMeasure",
+        RegisteredPrincipal,
+    ),
+    ("/benniu.v1.HazardService/VerifyHazard", RegisteredPrincipal),
+    ("/benniu.v1.ImportService/ApplyBatch", RegisteredPrincipal),
+    ("/benniu.v1.ImportService/ApproveBatch", RegisteredPrincipal),
+    ("/benniu.v1.ImportService/CheckBatch", RegisteredPrincipal),
+    ("/benniu.v1.ImportService/GetBatch", RegisteredPrincipal),
+    ("/benniu.v1.ImportService/RejectBatch", RegisteredPrincipal),
+    ("/benniu.v1.ImportService/UploadBatch", RegisteredPrincipal),
+    (
+        "/benniu.v1.MemberService/ApplyForMembership",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.MemberService/ApproveMember",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.MemberService/GetMembershipCounts",
+        RegisteredPrincipal,
+    ),
+    ("/benniu.v1.MemberService/GrantRole", RegisteredPrincipal),
+    (
+        "/benniu.v1.MemberService/LeaveMembership",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.MemberService/ReinstateMember",
+        RegisteredPrincipal,
+    ),
+    ("/benniu.v1.MemberService/RevokeRole", RegisteredPrincipal),
+    (
+        "/benniu.v1.MemberService/SuspendMember",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.PatrolService/ApproveLateShift",
+        RegisteredPrincipal,
+    ),
+    ("/benniu.v1.PatrolService/CancelShift", RegisteredPrincipal),
+    ("/benniu.v1.PatrolService/CheckIn", RegisteredPrincipal),
+    ("/benniu.v1.PatrolService/CheckOut", RegisteredPrincipal),
+    (
+        "/benniu.v1.PatrolService/FileLateShift",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.PatrolService/GetPatrolCoverage",
+        RegisteredPrincipal,
+    ),
+    ("/benniu.v1.PatrolService/PlanShift", RegisteredPrincipal),
+    ("/benniu.v1.PatrolService/RaiseFinding", RegisteredPrincipal),
+    (
+        "/benniu.v1.PatrolService/RejectLateShift",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.PatrolService/RejectParticipation",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.PatrolService/ScanCheckpoint",
+        RegisteredPrincipal,
+    ),
+    ("/benniu.v1.PatrolService/SignUp", RegisteredPrincipal),
+    (
+        "/benniu.v1.PatrolService/SkipCheckpoint",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.PatrolService/VerifyParticipation",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.PersonService/RegisterPerson",
+        RegisteredPrincipal,
+    ),
+    ("/benniu.v1.PointsService/GetBalance", RegisteredPrincipal),
+    ("/benniu.v1.PointsService/GetStatement", RegisteredPrincipal),
+    ("/benniu.v1.PointsService/ReverseAward", RegisteredPrincipal),
+    ("/benniu.v1.PolicyService/AdoptPolicySet", Administrator),
+    ("/benniu.v1.PrincipalService/LinkPrincipal", Administrator),
+    (
+        "/benniu.v1.PrincipalService/RegisterPrincipal",
+        Administrator,
+    ),
+    (
+        "/benniu.v1.PrincipalService/ReinstatePrincipal",
+        Administrator,
+    ),
+    (
+        "/benniu.v1.PrincipalService/SuspendPrincipal",
+        Administrator,
+    ),
+    (
+        "/benniu.v1.ReactionService/ListReactions",
+        RegisteredPrincipal,
+    ),
+    ("/benniu.v1.ReactionService/RetryStuck", Administrator),
+    ("/benniu.v1.UnitService/FoundUnit", RegisteredPrincipal),
+    ("/benniu.v1.UnitService/ListUnits", RegisteredPrincipal),
+    ("/benniu.v1.ZoneService/AdoptZonePlan", RegisteredPrincipal),
+    ("/grpc.health.v1.Health/Check", Open),
+    ("/grpc.health.v1.Health/Watch", Open),
+    (
+        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        Open,
+    ),
+];
+
+/// What the caller of a method must be; `None`: nobody may call it.
+pub fn requirement(path: &str) -> Option<Requirement> {
+    let row = TABLE.binary_search_by_key(&path, |(path, _)| path).ok()?;
+    Some(TABLE[row].1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rpc_has_exactly_one_row_and_no_row_is_left_over() {
+        let mut rpcs = crate::wire::rpc_paths();
+        for (service, rpc) in [
+            ("grpc.health.v1.Health", "Check"),
+            ("grpc.health.v1.Health", "Watch"),
+            (
+                "grpc.reflection.v1.ServerReflection",
+                "ServerReflectionInfo",
+            ),
+        ] {
+            rpcs.push(format!("/{service}/{rpc}"));
+        }
+        rpcs.sort();
+        let rows: Vec<_> = TABLE.iter().map(|(path, _)| (*path).to_owned()).collect();
+        assert_eq!(rows, rpcs);
+    }
+
+    #[test]
+    fn what_is_not_in_the_table_is_denied() {
+        assert_eq!(requirement("/benniu.v1.HazardService/Unheard"), None);
+        assert_eq!(requirement(""), None);
+    }
+
+    #[test]
+    fn only_health_and_reflection_are_open() {
+        for (path, requirement) in TABLE {
+            assert_eq!(*requirement == Open, path.starts_with("/grpc."), "{path}");
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! A data folder as a running service: its birth, its opening, its stopping.
+//!
+//! Owns what is put together and in which order. Every command line verb and the demo that needs a
+//! running system gets it here, so that none is put together differently. Holds no rule.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use domain::genesis::{self, ClockKind};
+use domain::ids::{PersonId, PrincipalId, derived};
+use domain::{Channel, Event, Instant, Personal, reaction, reactions};
+use eventlog::execute::{ExecuteError, Executor, Request};
+use eventlog::{
+    Clock, DiskLog, Entropy, EventLog, OpenError, Options, ReadError, ReadLog, SimulatedClock,
+    SystemClock,
+};
+use uuid::Uuid;
+
+/// How a log is born.
+#[derive(Debug, Clone)]
+pub struct Birth {
+    /// Name under which checkpoints will be signed.
+    pub origin: String,
+    /// Default zone.
+    pub zone: chrono_tz::Tz,
+    /// Login subject of the first administrator.
+    pub administrator: String,
+    /// A simulated clock: where it stands, and the seed of all ids and salts.
+    pub simulated: Option<(Instant, u64)>,
+    /// Whether reactions answer from the first position on.
+    pub reactions_enabled: bool,
+}
+
+/// Why a folder cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// The log cannot be made or opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The log cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A command of the birth did not go through.
+    #[error("the log was not born: {0}")]
+    Birth(#[from] ExecuteError),
+    /// The operating system gives no randomness.
+    #[error(transparent)]
+    Entropy(#[from] eventlog::entropy::NoEntropy),
+    /// The folder holds a log without a birth: `init` was cut short.
+    #[error("{} holds a log that was never born; remove it and run `benniu init` again", .0.display())]
+    NeverBorn(PathBuf),
+    /// A file of the folder cannot be read or written.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// The system's words.
+        error: std::io::Error,
+    },
+    /// The administrator's login is one of the system's own.
+    #[error("subjects that begin with 'system:' are the system's own")]
+    SubjectReserved,
+}
+
+/// What the first commit of a log says.
+#[derive(Debug, Clone)]
+pub struct Born {
+    /// The log's id.
+    pub log_id: Uuid,
+    /// Its origin.
+    pub origin: String,
+    /// Its default zone.
+    pub zone: chrono_tz::Tz,
+    /// Its clock.
+    pub clock: ClockKind,
+}
+
+/// Reads the birth of a log without touching its folder.
+///
+/// # Errors
+/// [`FolderError`] if there is no log, it is damaged, or was never born.
+pub fn born(log: &ReadLog, dir: &Path) -> Result<Born, FolderError> {
+    let never = || FolderError::NeverBorn(dir.to_owned());
+    let first = log.commit_at(1)?.ok_or_else(never)?;
+    let event = first.events.first().ok_or_else(never)?;
+    let event = Event::decode(event.stream.category(), &event.type_name, &event.payload);
+    match event {
+        Ok(Event::Genesis(genesis::Event::LogBorn { log_id, origin, zone, clock, .. })) => {
+            Ok(Born { log_id, origin, zone, clock })
+        }
+        _ => Err(never()),
+    }
+}
+
+/// Makes a log in a folder that is missing or empty.
+///
+/// # Errors
+/// [`FolderError`]; a folder that holds something is left as it was.
+pub async fn bear(dir: &Path, birth: &Birth) -> Result<(), FolderError> {
+    if birth.administrator.starts_with(genesis::SYSTEM_SUBJECT_PREFIX) {
+        return Err(FolderError::SubjectReserved);
+    }
+    let (clock, entropy): (Arc<dyn Clock>, _) = match birth.simulated {
+        Some((from, seed)) => (Arc::new(SimulatedClock::new(from)), Entropy::seeded(seed)),
+        None => (Arc::new(SystemClock::new()), Entropy::system()?),
+    };
+    let log_id = entropy.uuid();
+    let options = Options::new(Arc::clone(&clock));
+    DiskLog::create(dir, log_id, &options)?;
+    make_look_up_key(dir, &entropy)?;
+    let log: Arc<dyn EventLog> = Arc::new(DiskLog::open(dir, &options)?);
+    let administrator = PersonId(entropy.uuid());
+    let commands = entropy.uuid();
+    let executor = Executor::new(Arc::clone(&log), clock, entropy, birth.zone);
+    let command = genesis::Command::BearLog {
+        log_id,
+        origin: birth.origin.clone(),
+        zone: birth.zone,
+        clock: if birth.simulated.is_some() { ClockKind::Simulated } else { ClockKind::Real },
+        administrator,
+        administrator_name: Personal::new("administrator"),
+        administrator_subject: birth.administrator.clone(),
+    };
+    let principal = PrincipalId::of_subject(&birth.administrator);
+    let id = derived("birth", &[&commands, &"log"]);
+    let request = Request::new(command, id, principal).through(Channel::Genesis);
+    executor.execute(request).await?;
+    if birth.reactions_enabled {
+        enable_reactions(&executor, 1).await?;
+    }
+    if let Err(error) = log.close() {
+        tracing::warn!(%error, "the new log was not closed cleanly; opening it will verify it");
+    }
+    Ok(())
+}
+
+/// Lets every reaction answer from a position on.
+///
+/// # Errors
+/// [`FolderError::Birth`] if the log does not take it.
+pub async fn enable_reactions(executor: &Executor, from: u64) -> Result<(), FolderError> {
+    let log_id = executor.log().log_id();
+    let system = PrincipalId::of_subject(genesis::SYSTEM_SUBJECTS[0]);
+    for reaction in reactions::ALL {
+        let name = reaction.name.to_owned();
+        let id = derived("enable", &[&log_id, &name]);
+        let command = reaction::Command::EnableReaction { name, from };
+        let request = Request::new(command, id, system).through(Channel::Reaction);
+        executor.execute(request).await?;
+    }
+    Ok(())
+}
+
+/// Where the look-up key of a log stands.
+pub fn look_up_key_path(dir: &Path) -> PathBuf {
+    dir.join("keys").join("look-up")
+}
+
+/// A fresh look-up key, synced before anything uses it; never part of the log's copies.
+fn make_look_up_key(dir: &Path, entropy: &Entropy) -> Result<(), FolderError> {
+    let path = look_up_key_path(dir);
+    let mut key = [0; 32];
+    entropy.fill(&mut key);
+    let write = || -> std::io::Result<()> {
+        fs::create_dir_all(path.parent().unwrap_or(dir))?;
+        let mut file = fs::File::create_new(&path)?;
+        file.write_all(domain::ids::hex(&key).as_bytes())?;
+        file.sync_all()
+    };
+    write().map_err(|error| FolderError::Io { path: path.clone(), error })
+}

@@ -1,0 +1,3 @@
+//! The `benniu` binary.
+
+fn main() {}

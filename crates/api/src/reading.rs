@@ -1,0 +1,94 @@
+//! What an answer must have seen, and what it has.
+//!
+//! Owns the waiting for a position and the read point of an answer. The read models answer, never
+//! this file.
+
+use std::time::Duration;
+
+use projections::read_model::{Build, ReadModel};
+use tonic::{Code, Status};
+
+use crate::backend::Backend;
+use crate::{status, wire};
+
+/// Longest wait for a position that an answer must have seen.
+pub const READ_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// What the read models hold by now, at least.
+#[derive(Debug)]
+pub struct Waited {
+    epoch: u32,
+    position: u64,
+    simulated_clock: bool,
+    stuck_reactions: Vec<wire::StuckReaction>,
+}
+
+impl Backend {
+    /// Waits until the read models hold what the caller must see.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` naming the lag if that takes too long, `FAILED_PRECONDITION` for a position
+    /// of another epoch.
+    pub async fn wait(&self, consistency: Option<wire::ReadConsistency>) -> Result<Waited, Status> {
+        let consistency = consistency.unwrap_or_default();
+        let head = self.executor.log().head();
+        let position = match consistency.at_least {
+            Some(at_least) if at_least.epoch != head.epoch => {
+                return Err(status::status(
+                    Code::FailedPrecondition,
+                    "EPOCH_IS_ANOTHER",
+                    "The position is of another epoch: the log's history was forked since.",
+                ));
+            }
+            Some(at_least) => at_least.position,
+            None if consistency.with_consequences => head.position,
+            None => 0,
+        };
+        self.engine
+            .wait_applied(position, READ_WAIT_MAX)
+            .await
+            .map_err(|lag| {
+                let lag = lag.wanted - lag.applied.min(lag.wanted);
+                lagging(&format!(
+                    "The read models are {lag} events behind what was asked for."
+                ))
+            })?;
+        Ok(Waited {
+            epoch: head.epoch,
+            position,
+            simulated_clock: self.simulated_clock.is_some(),
+            stuck_reactions: Vec::new(),
+        })
+    }
+}
+
+fn lagging(message: &str) -> Status {
+    status::status(Code::Unavailable, "READ_MODEL_BEHIND", message)
+}
+
+impl Waited {
+    /// What an answer of this build has seen.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` if the model is fenced before the position that was asked for.
+    pub fn point<M: ReadModel>(self, build: &Build<M>) -> Result<wire::ReadPoint, Status> {
+        if build.position < self.position {
+            return Err(lagging(
+                "This read model stands still; `benniu` health says why.",
+            ));
+        }
+        let name = format!("{}/{}/{}", M::NAME, M::SCHEMA_VERSION, build.id);
+        Ok(self.at(build.position, name))
+    }
+
+    /// What an answer that was read from the log itself has seen.
+    pub fn at(self, position: u64, build: String) -> wire::ReadPoint {
+        wire::ReadPoint {
+            epoch: self.epoch,
+            position,
+            build,
+            simulated_clock: self.simulated_clock,
+            stuck_reactions: self.stuck_reactions,
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The services, one file each: parse, submit, answer.
+//!
+//! Owns how a command request becomes a command and how its receipt goes back. Never holds a
+//! rule; who may call at all is decided before, by [`crate::gate`].
+
+pub mod administration;
+pub mod campaign;
+pub mod checkpoint;
+pub mod hazard;
+pub mod import;
+pub mod member;
+pub mod patrol;
+pub mod person;
+pub mod points;
+pub mod policy;
+pub mod principal;
+pub mod reaction;
+pub mod unit;
+pub mod zone;
+
+use domain::{Command, Instant};
+use eventlog::execute::Request as ExecuteRequest;
+use tonic::{Request, Response, Status};
+
+use crate::backend::Backend;
+use crate::gate::Caller;
+use crate::parse::{self, Parsed};
+use crate::{status, wire};
+
+/// Every service, over one back end.
+#[derive(Clone)]
+pub struct Services {
+    backend: Backend,
+}
+
+impl Services {
+    /// The services over this back end.
+    pub const fn new(backend: Backend) -> Self {
+        Self { backend }
+    }
+
+    /// Parses a command request, submits it and answers with the receipt.
+    async fn submit<R: CommandRequest>(
+        &self,
+        request: Request<R>,
+    ) -> Result<Response<R::Response>, Status> {
+        let caller = Caller::of(&request)?;
+        let request = request.into_inner();
+        let command_id = request.command_id().to_owned();
+        let command = request
+            .into_command()
+            .map_err(|why| status::invalid(&why))?;
+        let receipt = self.execute(caller, &command_id, command, None).await?;
+        Ok(Response::new(R::response(receipt)))
+    }
+
+    /// Submits a command that is parsed already.
+    async fn execute(
+        &self,
+        caller: Caller,
+        command_id: &str,
+        command: Command,
+        not_before: Option<Instant>,
+    ) -> Result<wire::Receipt, Status> {
+        let command_id =
+            parse::id("command_id", command_id).map_err(|why| status::invalid(&why))?;
+        let mut request =
+            ExecuteRequest::new(command, command_id, caller.principal).through(caller.channel);
+        request.not_before = not_before;
+        match self.backend.executor.execute(request).await {
+            Ok(receipt) => Ok(receipt.into()),
+            Err(error) => Err(status::of_execute(&error)),
+        }
+    }
+}
+
+/// A request that carries a command.
+pub trait CommandRequest {
+    /// What answers it.
+    type Response;
+
+    /// The id that the caller gave the command.
+    fn command_id(&self) -> &str;
+
+    /// The command, in the domain's types.
+    ///
+    /// # Errors
+    /// The first field that is malformed.
+    fn into_command(self) -> Parsed<Command>;
+
+    /// The answer to a command that was taken.
+    fn response(receipt: wire::Receipt) -> Self::Response;
+}
+
+/// Implements a service: a row for each command RPC, then whole functions for the others.
+///
+/// `rpc(r: Request) -> Response = command;` where `command` is an expression of the request `r`
+/// that may use `?` on what [`crate::parse`] gives.
+macro_rules! service {
+    (
+        impl $module:ident :: $service:ident;
+        commands { $( $rpc:ident($r:ident: $request:ident) -> $response:ident = $command:expr; )* }
+        others { $($others:tt)* }
+    ) => {
+        $(
+            impl $crate::services::CommandRequest for $crate::wire::$request {
+                type Response = $crate::wire::$response;
+
+                fn command_id(&self) -> &str {
+                    &self.command_id
+                }
+
+                fn into_command(self) -> $crate::parse::Parsed<domain::Command> {
+                    let $r = self;
+                    Ok(domain::Command::from($command))
+                }
+
+                fn response(receipt: $crate::wire::Receipt) -> Self::Response {
+                    $crate::wire::$response { receipt: Some(receipt) }
+                }
+            }
+        )*
+
+        #[tonic::async_trait]
+        impl $crate::wire::$module::$service for $crate::services::Services {
+            $(
+                async fn $rpc(
+                    &self,
+                    request: tonic::Request<$crate::wire::$request>,
+                ) -> Result<tonic::Response<$crate::wire::$response>, tonic::Status> {
+                    self.submit(request).await
+                }
+            )*
+
+            $($others)*
+        }
+    };
+}
+pub(crate) use service;

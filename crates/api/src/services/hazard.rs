@@ -1,0 +1,299 @@
+//! `HazardService`: the closed loop of a hazard from report to close-out.
+
+use std::collections::BTreeSet;
+
+use domain::hazard::{self, Command, HazardState, SourceClosing};
+use domain::ids::{HazardId, UnitId};
+use domain::{Aggregate as _, Event, Visibility, personal};
+use eventlog::RecordedEvent;
+use eventlog::execute::decode;
+use projections::read_models::case_board::list::{Filter, NotAPageToken, Order};
+use projections::read_models::case_board::{Case, Standing, Totals};
+use tonic::{Request, Response, Status};
+
+use super::service;
+use crate::parse::{self, Choice as _, Parsed};
+use crate::{answer, paging, status, wire};
+
+/// Most steps that an answer shows.
+pub const STEPS_MAX: usize = 1_000;
+
+service! {
+    impl hazard_service_server::HazardService;
+    commands {
+        report_hazard(r: ReportHazardRequest) -> ReportHazardResponse =
+            Command::ReportHazard {
+                hazard: parse::id("hazard_id", &r.hazard_id)?,
+                unit: parse::id("unit_id", &r.unit_id)?,
+                kind: parse::text("kind", r.kind)?,
+                place: parse::optional_place("place", r.place)?,
+                description: parse::optional_personal("description", r.description)?,
+                photos: parse::digests("photos", &r.photos)?,
+                seen_at: parse::optional_instant("seen_at", r.seen_at)?,
+            };
+        verify_hazard(r: VerifyHazardRequest) -> VerifyHazardResponse =
+            Command::VerifyHazard {
+                hazard: parse::id("hazard_id", &r.hazard_id)?,
+                level: parse::choice::<wire::HazardLevel>("level", r.level)?,
+                urgency: parse::choice::<wire::Urgency>("urgency", r.urgency)?,
+            };
+        reject_hazard(r: RejectHazardRequest) -> RejectHazardResponse =
+            Command::RejectHazard {
+                hazard: parse::id("hazard_id", &r.hazard_id)?,
+                reason: parse::text("reason", r.reason)?,
+            };
+        link_duplicate(r: LinkDuplicateRequest) -> LinkDuplicateResponse =
+            Command::LinkDuplicate {
+                hazard: parse::id("hazard_id", &r.hazard_id)?,
+                master: parse::id("master_id", &r.master_id)?,
+            };
+        assign_owner(r: AssignOwnerRequest) -> AssignOwnerResponse =
+            Command::AssignOwner {
+                hazard: parse::id("hazard_id", &r.hazard_id)?,
+                owner: parse::text("owner", r.owner)?,
+            };
+        grant_extension(r: GrantExtensionRequest) -> GrantExtensionResponse =
+            Command::GrantExtension {
+                hazard: parse::id("hazard_id", &r.hazard_id)?,
+                until: parse::instant("until", r.until)?,
+                reason: parse::text("reason", r.reason)?,
+            };
+        take_interim_measure(r: TakeInterimMeasureRequest) -> TakeInterimMeasureResponse =
+            Command::TakeInterimMeasure {
+                hazard: parse::id("hazard_id", &r.hazard_id)?,
+                measure: parse::personal("measure", r.measure)?,
+            };
+        report_up(r: ReportUpRequest) -> ReportUpResponse =
+            Command::ReportUp {
+                hazard: parse::id("hazard_id", &r.hazard_id)?,
+                authority: parse::text("authority", r.authority)?,
+            };
+        claim_rectification(r: ClaimRectificationRequest) -> ClaimRectificationResponse =
+            Command::ClaimRectification {
+                hazard: parse::id("hazard_id", &r.hazard_id)?,
+                done_at: parse::optional_instant("done_at", r.done_at)?,
+                photos: parse::digests("photos", &r.photos)?,
+            };
+        reinspect(r: ReinspectRequest) -> ReinspectResponse =
+            Command::Reinspect {
+                hazard: parse::id("hazard_id", &r.hazard_id)?,
+                passed: r.passed,
+                reason: parse::optional_text("reason", r.reason)?,
+            };
+        close_out(r: CloseOutRequest) -> CloseOutResponse =
+            Command::CloseOut {
+                hazard: parse::id("hazard_id", &r.hazard_id)?,
+            };
+        record_recurrence(r: RecordRecurrenceRequest) -> RecordRecurrenceResponse =
+            Command::RecordRecurrence {
+                hazard: parse::id("hazard_id", &r.hazard_id)?,
+                seen_at: parse::optional_instant("seen_at", r.seen_at)?,
+            };
+        import_hazard(r: ImportHazardRequest) -> ImportHazardResponse =
+            Command::ImportHazard {
+                hazard: parse::id("hazard_id", &r.hazard_id)?,
+                imported: parse::required(
+                    "imported",
+                    parse::optional_imported("imported", r.imported)?,
+                )?,
+                unit: parse::id("unit_id", &r.unit_id)?,
+                kind: parse::text("kind", r.kind)?,
+                place: parse::optional_place("place", r.place)?,
+                opened_at: parse::instant("opened_at", r.opened_at)?,
+                owner: parse::text("owner", r.owner)?,
+                due_at: parse::optional_instant("due_at", r.due_at)?,
+                closed: r.closed.map(closing).transpose()?,
+            };
+        close_by_source(r: CloseBySourceRequest) -> CloseBySourceResponse =
+            Command::CloseBySource {
+                hazard: parse::id("hazard_id", &r.hazard_id)?,
+                batch: parse::id("batch_id", &r.batch_id)?,
+                closed: closing(parse::required("closed", r.closed)?)?,
+            };
+    }
+    others {
+        async fn get_hazard(
+            &self,
+            request: Request<wire::GetHazardRequest>,
+        ) -> Result<Response<wire::GetHazardResponse>, Status> {
+            let request = request.into_inner();
+            let id: HazardId = parse::id("hazard_id", &request.hazard_id)
+                .map_err(|why| status::invalid(&why))?;
+            let waited = self.backend.wait(request.consistency).await?;
+            let stream = hazard::Hazard::stream(id);
+            let log = self.backend.executor.log();
+            let recorded =
+                log.read_stream(&stream, 1, STEPS_MAX).map_err(|error| status::of_read(&error))?;
+            let build = self.backend.engine.models().case_board.read();
+            let Some(case) = build.case(id) else {
+                return Err(status::refused(&hazard::Refusal::HazardNotFound.refused()));
+            };
+            let mut answer = wire::GetHazardResponse {
+                hazard: Some(wire_hazard(id, case)),
+                read_point: Some(waited.point(&build)?),
+                ..Default::default()
+            };
+            // The case and its steps are of one position.
+            for event in recorded.iter().filter(|event| event.position <= build.position) {
+                take_step(&mut answer, event)?;
+            }
+            Ok(Response::new(answer))
+        }
+
+        async fn list_hazards(
+            &self,
+            request: Request<wire::ListHazardsRequest>,
+        ) -> Result<Response<wire::ListHazardsResponse>, Status> {
+            let mut request = request.into_inner();
+            let waited = self.backend.wait(request.consistency.take()).await?;
+            let units = self.backend.subtree(&request.unit_id)?;
+            let order =
+                if request.oldest_first { Order::OldestFirst } else { Order::NewestFirst };
+            let size =
+                paging::size(request.page_size).map_err(|why| status::invalid(&why))?;
+            let token = Some(std::mem::take(&mut request.page_token));
+            let filter = filter(units, request).map_err(|why| status::invalid(&why))?;
+            let build = self.backend.engine.models().case_board.read();
+            let token = token.as_deref().filter(|token| !token.is_empty());
+            let page = build
+                .list(&filter, order, size, token)
+                .map_err(|NotAPageToken| status::invalid(&paging::malformed()))?;
+            Ok(Response::new(wire::ListHazardsResponse {
+                hazards: page.cases.iter().map(|(id, case)| wire_hazard(*id, case)).collect(),
+                read_point: Some(waited.point(&build)?),
+                next_page_token: page.next.unwrap_or_default(),
+            }))
+        }
+
+        async fn get_hazard_totals(
+            &self,
+            request: Request<wire::GetHazardTotalsRequest>,
+        ) -> Result<Response<wire::GetHazardTotalsResponse>, Status> {
+            let mut request = request.into_inner();
+            let waited = self.backend.wait(request.consistency.take()).await?;
+            let filter = Filter {
+                units: self.backend.subtree(&request.unit_id)?,
+                source: parse::optional_text("source", request.source)
+                    .map_err(|why| status::invalid(&why))?,
+                ..Filter::default()
+            };
+            let build = self.backend.engine.models().case_board.read();
+            Ok(Response::new(wire::GetHazardTotalsResponse {
+                totals: Some(wire_totals(build.totals(&filter))),
+                read_point: Some(waited.point(&build)?),
+            }))
+        }
+    }
+}
+
+/// What a source says of the closing.
+fn closing(closed: wire::SourceClosing) -> Parsed<SourceClosing> {
+    Ok(SourceClosing {
+        closed_at: parse::instant("closed.closed_at", closed.closed_at)?,
+        status: parse::text("closed.status", closed.status)?,
+        reason: parse::optional_personal("closed.reason", closed.reason)?,
+    })
+}
+
+fn filter(units: Option<BTreeSet<UnitId>>, request: wire::ListHazardsRequest) -> Parsed<Filter> {
+    let standing = match wire::HazardStanding::try_from(request.standing) {
+        Ok(wire::HazardStanding::Unspecified) => None,
+        Ok(wire::HazardStanding::Open) => Some(Standing::Open),
+        Ok(wire::HazardStanding::Closed) => Some(Standing::Closed),
+        Ok(wire::HazardStanding::Dismissed) => Some(Standing::Dismissed),
+        Err(_) => {
+            return Err(parse::Violation::new(
+                "standing",
+                "It is none of its values.",
+            ));
+        }
+    };
+    let state: Option<HazardState> =
+        parse::optional_choice::<wire::HazardState>("state", request.state)?;
+    Ok(Filter {
+        units,
+        state,
+        standing,
+        breached: request.breached_only.then_some(true),
+        owner: parse::optional_text("owner", request.owner)?,
+        source: parse::optional_text("source", request.source)?,
+    })
+}
+
+fn wire_hazard(id: HazardId, case: &Case) -> wire::Hazard {
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    wire::Hazard {
+        hazard_id: id.to_string(),
+        unit_id: case.unit.to_string(),
+        kind: case.kind.clone(),
+        state: wire::HazardState::of(case.state).into(),
+        level: case
+            .level
+            .map_or(0, |level| wire::HazardLevel::of(level).into()),
+        urgency: case
+            .urgency
+            .map_or(0, |urgency| wire::Urgency::of(urgency).into()),
+        owner: case.owner.clone().unwrap_or_default(),
+        opened_at: Some(answer::instant(case.opened_at)),
+        due_at: case.deadline.map(answer::instant),
+        deadline_basis: case.deadline_basis.clone().unwrap_or_default(),
+        breaches: count(case.breaches.len()),
+        breaches_withdrawn: case.breaches_withdrawn,
+        closed_at: case.closed_at.map(answer::instant),
+        extensions: case.extensions,
+        reinspections_failed: case.reinspections_failed,
+        recurrences: case.recurrences,
+        imported: case.imported.as_ref().map(|origin| wire::Imported {
+            batch_id: origin.batch.to_string(),
+            source: origin.source.clone(),
+            external_id: origin.external_id.clone(),
+        }),
+        position: case.position,
+        version: case.version,
+    }
+}
+
+fn wire_totals(totals: Totals) -> wire::HazardTotals {
+    wire::HazardTotals {
+        total: totals.total,
+        open: totals.open,
+        closed: totals.closed,
+        closed_by_source: totals.closed_by_source,
+        closed_late: totals.closed_late,
+        dismissed: totals.dismissed,
+        breached: totals.breached,
+        open_breached: totals.open_breached,
+        breaches: totals.breaches,
+    }
+}
+
+/// Adds an event to the life of a hazard; a withheld one is left out.
+fn take_step(answer: &mut wire::GetHazardResponse, recorded: &RecordedEvent) -> Result<(), Status> {
+    if recorded.envelope.visibility == Visibility::Withheld {
+        return Ok(());
+    }
+    let event = decode(recorded).map_err(|error| status::of_execute(&error))?;
+    if let Event::Hazard(hazard::Event::HazardReported {
+        place, description, ..
+    }) = &event
+    {
+        answer.place = place.map(Into::into);
+        answer.description = description
+            .as_ref()
+            .map_or_else(String::new, |text| text.reveal().to_owned());
+    }
+    let mut payload: serde_json::Value =
+        serde_json::from_slice(&recorded.payload).map_err(|error| status::fault(&error))?;
+    personal::withdraw(&mut payload);
+    answer.steps.push(wire::HazardStep {
+        position: recorded.position,
+        version: recorded.version,
+        r#type: recorded.type_name.to_string(),
+        occurred_at: Some(answer::instant(recorded.envelope.occurred_at)),
+        recorded_at: Some(answer::instant(recorded.header.recorded_at)),
+        principal_id: recorded.header.principal.to_string(),
+        channel: recorded.header.channel.name().to_owned(),
+        payload_json: payload.to_string(),
+    });
+    Ok(())
+}

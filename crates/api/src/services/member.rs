@@ -1,0 +1,172 @@
+//! `MemberService`: members of a community's team.
+
+use std::collections::BTreeMap;
+
+use domain::ids::UnitId;
+use domain::member::{Command, MemberKind};
+use projections::read_models::members::{Community, Month};
+use tonic::{Request, Response, Status};
+
+use super::service;
+use crate::parse::{self, Choice as _, Parsed, Violation};
+use crate::{status, wire};
+
+service! {
+    impl member_service_server::MemberService;
+    commands {
+        apply_for_membership(r: ApplyForMembershipRequest) -> ApplyForMembershipResponse =
+            Command::ApplyForMembership {
+                community: parse::id("community_id", &r.community_id)?,
+                person: parse::id("person_id", &r.person_id)?,
+                kind: parse::choice::<wire::MemberKind>("kind", r.kind)?,
+                under_14: r.under_14,
+                guardian_consent: parse::optional_digest("guardian_consent", &r.guardian_consent)?,
+                applied_at: parse::optional_instant("applied_at", r.applied_at)?,
+            };
+        approve_member(r: ApproveMemberRequest) -> ApproveMemberResponse =
+            Command::ApproveMember {
+                community: parse::id("community_id", &r.community_id)?,
+                person: parse::id("person_id", &r.person_id)?,
+            };
+        grant_role(r: GrantRoleRequest) -> GrantRoleResponse =
+            Command::GrantRole {
+                community: parse::id("community_id", &r.community_id)?,
+                person: parse::id("person_id", &r.person_id)?,
+                role: parse::choice::<wire::Role>("role", r.role)?,
+                from: parse::instant("from", r.from)?,
+                until: parse::optional_instant("until", r.until)?,
+                appointment: parse::optional_text("appointment", r.appointment)?,
+            };
+        revoke_role(r: RevokeRoleRequest) -> RevokeRoleResponse =
+            Command::RevokeRole {
+                community: parse::id("community_id", &r.community_id)?,
+                person: parse::id("person_id", &r.person_id)?,
+                role: parse::choice::<wire::Role>("role", r.role)?,
+            };
+        suspend_member(r: SuspendMemberRequest) -> SuspendMemberResponse =
+            Command::SuspendMember {
+                community: parse::id("community_id", &r.community_id)?,
+                person: parse::id("person_id", &r.person_id)?,
+                reason: parse::personal("reason", r.reason)?,
+            };
+        reinstate_member(r: ReinstateMemberRequest) -> ReinstateMemberResponse =
+            Command::ReinstateMember {
+                community: parse::id("community_id", &r.community_id)?,
+                person: parse::id("person_id", &r.person_id)?,
+            };
+        leave_membership(r: LeaveMembershipRequest) -> LeaveMembershipResponse =
+            Command::LeaveMembership {
+                community: parse::id("community_id", &r.community_id)?,
+                person: parse::id("person_id", &r.person_id)?,
+            };
+    }
+    others {
+        async fn get_membership_counts(
+            &self,
+            request: Request<wire::GetMembershipCountsRequest>,
+        ) -> Result<Response<wire::GetMembershipCountsResponse>, Status> {
+            let mut request = request.into_inner();
+            let waited = self.backend.wait(request.consistency.take()).await?;
+            let within = self.backend.subtree(&request.unit_id)?;
+            let build = self.backend.engine.models().members.read();
+            let chosen = |unit: &UnitId| within.as_ref().is_none_or(|units| units.contains(unit));
+            let communities: Vec<_> = build
+                .partitions
+                .iter()
+                .filter_map(|(unit, community)| chosen(unit).then_some(community))
+                .collect();
+            let mut answer =
+                counts(&communities, &request).map_err(|why| status::invalid(&why))?;
+            answer.read_point = Some(waited.point(&build)?);
+            Ok(Response::new(answer))
+        }
+    }
+}
+
+/// The months of several communities together, and who is a member now.
+fn counts(
+    communities: &[&Community],
+    request: &wire::GetMembershipCountsRequest,
+) -> Parsed<wire::GetMembershipCountsResponse> {
+    let known = || {
+        communities
+            .iter()
+            .flat_map(|community| community.months.keys().copied())
+    };
+    let from = month("month_from", &request.month_from)?.or_else(|| known().min());
+    let until = month("month_until", &request.month_until)?.or_else(|| known().max());
+    let mut months = BTreeMap::<Month, wire::MembershipMonth>::new();
+    let mut kinds = BTreeMap::<MemberKind, u64>::new();
+    for community in communities {
+        for growth in community.growth(from, until) {
+            let row = months.entry(growth.month).or_default();
+            row.joined += growth.joined;
+            row.left += growth.left;
+            row.members += growth.members;
+        }
+        for (kind, count) in community.active_by_kind() {
+            *kinds.entry(kind).or_default() += count;
+        }
+    }
+    let months = months
+        .into_iter()
+        .map(|(month, row)| wire::MembershipMonth {
+            month: format!("{:04}-{:02}", month.year, month.month),
+            ..row
+        });
+    let kinds = kinds
+        .into_iter()
+        .map(|(kind, count)| wire::MemberKindCount {
+            kind: wire::MemberKind::of(kind).into(),
+            count,
+        });
+    Ok(wire::GetMembershipCountsResponse {
+        months: months.collect(),
+        members: communities
+            .iter()
+            .map(|community| community.members())
+            .sum(),
+        active: communities.iter().map(|community| community.active()).sum(),
+        active_by_kind: kinds.collect(),
+        read_point: None,
+    })
+}
+
+/// A month, `YYYY-MM`, that may be left empty.
+fn month(field: &str, text: &str) -> Parsed<Option<Month>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.split_once('-')
+        .filter(|(year, month)| year.len() == 4 && month.len() == 2)
+        .and_then(|(year, month)| Some((year.parse().ok()?, month.parse().ok()?)))
+        .filter(|(year, month)| parse::YEARS.contains(year) && (1..=12).contains(month))
+        .map(|(year, month)| Some(Month { year, month }))
+        .ok_or_else(|| Violation::new(field, "A month such as 2024-07 is needed."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_month_has_one_form() {
+        assert_eq!(
+            month("m", "2024-07"),
+            Ok(Some(Month {
+                year: 2024,
+                month: 7
+            }))
+        );
+        assert_eq!(month("m", ""), Ok(None));
+        for text in [
+            "2024", "2024-7", "2024-13", "2024-00", "24-07", "1969-12", "x",
+        ] {
+            assert_eq!(
+                month("m", text).expect_err("malformed").field,
+                "m",
+                "{text}"
+            );
+        }
+    }
+}

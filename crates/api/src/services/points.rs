@@ -1,0 +1,215 @@
+//! `PointsService`: balances and what they come from.
+
+use domain::account::Command;
+use domain::ids::PersonId;
+use domain::policy_set::ActivityFamily;
+use domain::{Instant, account};
+use projections::read_models::balances::{Balance, Line, LineKind};
+use tonic::{Request, Response, Status};
+
+use super::service;
+use crate::parse::{self, Parsed};
+use crate::{answer, paging, status, wire};
+
+service! {
+    impl points_service_server::PointsService;
+    commands {
+        reverse_award(r: ReverseAwardRequest) -> ReverseAwardResponse =
+            Command::ReverseAward {
+                person: parse::id("person_id", &r.person_id)?,
+                award: parse::id("award_id", &r.award_id)?,
+                reason: parse::personal("reason", r.reason)?,
+                mode: parse::choice::<wire::ReversalMode>("mode", r.mode)?,
+            };
+    }
+    others {
+        async fn get_balance(
+            &self,
+            request: Request<wire::GetBalanceRequest>,
+        ) -> Result<Response<wire::GetBalanceResponse>, Status> {
+            let request = request.into_inner();
+            let now = self.backend.executor.now();
+            let asked = Asked::parse(&request.person_id, request.as_of, request.as_known_on, now)
+                .map_err(|why| status::invalid(&why))?;
+            let waited = self.backend.wait(request.consistency).await?;
+            let build = self.backend.engine.models().balances.read();
+            let account = build.partitions.get(&asked.person);
+            let balance = account
+                .map(|account| account.balance(asked.as_of, asked.as_known_on))
+                .unwrap_or_default();
+            Ok(Response::new(wire::GetBalanceResponse {
+                balance: Some(wire_balance(asked.person, &balance)),
+                read_point: Some(waited.point(&build)?),
+            }))
+        }
+
+        async fn get_statement(
+            &self,
+            request: Request<wire::GetStatementRequest>,
+        ) -> Result<Response<wire::GetStatementResponse>, Status> {
+            let mut request = request.into_inner();
+            let now = self.backend.executor.now();
+            let waited = self.backend.wait(request.consistency.take()).await?;
+            let page = Page::parse(&request, now).map_err(|why| status::invalid(&why))?;
+            let asked = &page.asked;
+            let build = self.backend.engine.models().balances.read();
+            let account = build.partitions.get(&asked.person);
+            let lines = account
+                .map(|account| account.statement(asked.as_of, asked.as_known_on))
+                .unwrap_or_default();
+            let balance = account
+                .map(|account| account.balance(asked.as_of, asked.as_known_on))
+                .unwrap_or_default();
+            let end = page.from.saturating_add(page.size).min(lines.len());
+            let shown = lines.get(page.from..end).unwrap_or_default();
+            Ok(Response::new(wire::GetStatementResponse {
+                balance: Some(wire_balance(asked.person, &balance)),
+                lines: shown.iter().map(wire_line).collect(),
+                read_point: Some(waited.point(&build)?),
+                next_page_token: if end < lines.len() { page.token(end) } else { String::new() },
+            }))
+        }
+    }
+}
+
+/// Whose points, as of and as known on when.
+struct Asked {
+    person: PersonId,
+    as_of: Instant,
+    as_known_on: Option<Instant>,
+}
+
+impl Asked {
+    fn parse(
+        person: &str,
+        as_of: Option<prost_types::Timestamp>,
+        as_known_on: Option<prost_types::Timestamp>,
+        now: Instant,
+    ) -> Parsed<Self> {
+        Ok(Self {
+            person: parse::id("person_id", person)?,
+            as_of: parse::optional_instant("as_of", as_of)?.unwrap_or(now),
+            as_known_on: parse::optional_instant("as_known_on", as_known_on)?,
+        })
+    }
+}
+
+/// A page of a statement. Its token holds both times, so that all pages show one statement.
+struct Page {
+    asked: Asked,
+    from: usize,
+    size: usize,
+    question: String,
+}
+
+impl Page {
+    fn parse(request: &wire::GetStatementRequest, now: Instant) -> Parsed<Self> {
+        let mut asked = Asked::parse(&request.person_id, request.as_of, request.as_known_on, now)?;
+        // What the log takes in between two pages must not move the lines.
+        asked.as_known_on.get_or_insert(now);
+        let question = format!(
+            "statement {} {:?} {:?}",
+            asked.person, request.as_of, request.as_known_on
+        );
+        let mut from = 0;
+        if let Some(key) = paging::read(&question, &request.page_token)? {
+            let mut numbers = key.split(' ').map(str::parse::<i64>);
+            let mut next = || {
+                numbers
+                    .next()
+                    .and_then(Result::ok)
+                    .ok_or_else(paging::malformed)
+            };
+            let instant =
+                |micros| Instant::from_timestamp_micros(micros).ok_or_else(paging::malformed);
+            asked.as_of = instant(next()?)?;
+            asked.as_known_on = Some(instant(next()?)?);
+            from = usize::try_from(next()?).map_err(|_| paging::malformed())?;
+        }
+        Ok(Self {
+            asked,
+            from,
+            size: paging::size(request.page_size)?,
+            question,
+        })
+    }
+
+    fn token(&self, from: usize) -> String {
+        let known_on = self.asked.as_known_on.unwrap_or(self.asked.as_of);
+        let (as_of, known_on) = (
+            self.asked.as_of.timestamp_micros(),
+            known_on.timestamp_micros(),
+        );
+        paging::write(&self.question, &format!("{as_of} {known_on} {from}"))
+    }
+}
+
+fn wire_balance(person: PersonId, balance: &Balance) -> wire::Balance {
+    wire::Balance {
+        person_id: person.to_string(),
+        granted: balance.granted,
+        forgone: balance.forgone,
+        pending: balance.pending,
+        spendable: balance.spendable,
+        expired: balance.expired,
+        reversed: balance.reversed,
+        next_vesting_at: balance
+            .next_vesting
+            .map(|vesting| answer::instant(vesting.at)),
+        next_vesting_points: balance.next_vesting.map_or(0, |vesting| vesting.points),
+        awards: balance.awards,
+    }
+}
+
+fn wire_line(line: &Line<'_>) -> wire::StatementLine {
+    let lot = line.lot;
+    let account::Activity {
+        family,
+        id,
+        fact,
+        occurred_at,
+        unit,
+        minutes,
+        verified_by,
+    } = &lot.activity;
+    let kind = match line.kind {
+        LineKind::Granted => wire::StatementLineKind::Granted,
+        LineKind::Vested => wire::StatementLineKind::Vested,
+        LineKind::Reversed => wire::StatementLineKind::Reversed,
+        LineKind::Expired => wire::StatementLineKind::Expired,
+    };
+    let family = match family {
+        ActivityFamily::Patrol => wire::ActivityFamily::Patrol,
+        ActivityFamily::Lead => wire::ActivityFamily::Lead,
+        ActivityFamily::Publicity => wire::ActivityFamily::Publicity,
+        ActivityFamily::Mediation => wire::ActivityFamily::Mediation,
+    };
+    wire::StatementLine {
+        kind: kind.into(),
+        value_date: Some(answer::instant(line.value_date)),
+        points: line.points.into(),
+        pending: line.pending,
+        spendable: line.spendable,
+        position: line.position,
+        recorded_at: Some(answer::instant(line.recorded_at)),
+        award_id: lot.award.to_string(),
+        family: family.into(),
+        activity_id: id.to_string(),
+        fact: *fact,
+        occurred_at: Some(answer::instant(*occurred_at)),
+        unit_id: unit.to_string(),
+        minutes: *minutes,
+        verified_by: verified_by.to_string(),
+        rule: lot.rule.clone(),
+        policy_set: lot.policy_set.clone(),
+        computed: lot.computed,
+        granted: lot.granted,
+        forgone: lot.forgone,
+        why: lot.why.clone(),
+        vests_at: Some(answer::instant(lot.vests_at)),
+        expires_at: lot.expires_at.map(answer::instant),
+        reversed_by: line
+            .reversed_by
+            .map_or_else(String::new, |person| person.to_string()),
+    }
+}

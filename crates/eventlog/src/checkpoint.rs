@@ -1,0 +1,256 @@
+//! Checkpoints of the second copy and the file `head`. Owns the thread that syncs both in the
+//! background; never touches the journal.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::head_file::{HeadFile, HeadSlot};
+use crate::sled_copy::{Volume, volume_of};
+
+/// The longest time between checkpoints while something was appended.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The most bytes between checkpoints.
+const CHECKPOINT_BYTES: u64 = 64 * 1024 * 1024;
+
+struct State {
+    volume: Option<Volume>,
+    /// Volumes that are full and wait for their last checkpoint.
+    full: Vec<Volume>,
+    /// The last position inserted.
+    position: u64,
+    /// The last position of which both copies are synced.
+    synced: u64,
+    bytes: u64,
+    stop: bool,
+    bad: Option<String>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    wake: Condvar,
+    head: Mutex<HeadFile>,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn head(&self) -> MutexGuard<'_, HeadFile> {
+        self.head.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Syncs the second copy, then says so in `head`.
+    fn checkpoint(&self) {
+        let (volume, full, position) = {
+            let mut state = self.state();
+            state.bytes = 0;
+            if state.bad.is_some() || state.position == state.synced {
+                return;
+            }
+            (
+                state.volume.clone(),
+                std::mem::take(&mut state.full),
+                state.position,
+            )
+        };
+        let mut result = Ok(());
+        for volume in full {
+            result = result.and_then(|()| volume.checkpoint());
+            volume.close();
+        }
+        let result = result.and_then(|()| volume.map_or(Ok(()), |volume| volume.checkpoint()));
+        if let Err(reason) = result {
+            self.mark_bad(&reason);
+            return;
+        }
+        self.state().synced = position;
+        let written = {
+            let mut head = self.head();
+            let slot = HeadSlot {
+                synced: position,
+                ..head.last()
+            };
+            head.write(slot)
+        };
+        if let Err(error) = written.and_then(|file| file.sync()) {
+            tracing::warn!(%error, "the head file could not be written");
+        }
+    }
+
+    fn mark_bad(&self, reason: &str) {
+        let mut state = self.state();
+        if state.bad.is_none() {
+            tracing::error!(
+                reason,
+                "the second copy is bad; it is rebuilt when the log is opened"
+            );
+            state.bad = Some(reason.to_owned());
+        }
+    }
+}
+
+/// Tells how the second copy is.
+pub(crate) struct Monitor(Arc<Shared>);
+
+impl Monitor {
+    /// Why the second copy is bad, if it is.
+    pub(crate) fn bad(&self) -> Option<String> {
+        self.0.state().bad.clone()
+    }
+
+    /// The last position of which both copies are synced.
+    pub(crate) fn synced(&self) -> u64 {
+        self.0.state().synced
+    }
+}
+
+/// The second copy as the writer feeds it.
+pub(crate) struct Checkpoints {
+    dir: PathBuf,
+    volume_events: u64,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Checkpoints {
+    /// Goes on after `head.last()`, of which both copies are synced.
+    pub(crate) fn start(
+        dir: PathBuf,
+        volume_events: u64,
+        volume: Option<Volume>,
+        head: HeadFile,
+    ) -> io::Result<Self> {
+        let synced = head.last().synced;
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State {
+                volume,
+                full: Vec::new(),
+                position: synced,
+                synced,
+                bytes: 0,
+                stop: false,
+                bad: None,
+            }),
+            wake: Condvar::new(),
+            head: Mutex::new(head),
+        });
+        let for_thread = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("checkpoint".to_owned())
+            .spawn(move || run(&for_thread))?;
+        Ok(Self {
+            dir,
+            volume_events,
+            shared,
+            thread: Some(thread),
+        })
+    }
+
+    /// Writes down, unsynced, that the log was acknowledged up to a block.
+    pub(crate) fn acknowledged(&self, position: u64, hash: [u8; 32]) {
+        let mut head = self.shared.head();
+        let slot = HeadSlot {
+            position,
+            hash,
+            ..head.last()
+        };
+        if let Err(error) = head.write(slot) {
+            tracing::warn!(%error, "the head file could not be written");
+        }
+    }
+
+    /// Inserts a durable block. Failures only mark this copy bad.
+    pub(crate) fn insert(&self, first_position: u64, last_position: u64, block: &[u8]) {
+        let number = volume_of(first_position, self.volume_events);
+        let mut state = self.shared.state();
+        if state.bad.is_some() {
+            return;
+        }
+        let volume = match state.volume.take() {
+            Some(volume) if volume.number == number => Ok(volume),
+            other => {
+                state.full.extend(other);
+                Volume::open(&self.dir, number)
+            }
+        };
+        let result = volume.and_then(|volume| {
+            let result = volume.insert(first_position, block);
+            state.volume = Some(volume);
+            result
+        });
+        state.position = last_position;
+        state.bytes += block.len() as u64;
+        let due = state.bytes >= CHECKPOINT_BYTES || !state.full.is_empty();
+        drop(state);
+        match result {
+            Err(reason) => self.shared.mark_bad(&reason),
+            Ok(()) if due => self.shared.wake.notify_one(),
+            Ok(()) => {}
+        }
+    }
+
+    /// For asking after the second copy from elsewhere.
+    pub(crate) fn monitor(&self) -> Monitor {
+        Monitor(Arc::clone(&self.shared))
+    }
+
+    /// Ends the thread; with `clean`, checkpoints and marks the log as closed cleanly.
+    pub(crate) fn close(mut self, clean: bool) -> io::Result<()> {
+        self.stop();
+        if !clean {
+            return Ok(());
+        }
+        self.shared.checkpoint();
+        let whole = self.shared.state().bad.is_none();
+        let mut head = self.shared.head();
+        let slot = HeadSlot {
+            clean: whole,
+            ..head.last()
+        };
+        head.write(slot)?.sync()
+    }
+
+    fn stop(&mut self) {
+        self.shared.state().stop = true;
+        self.shared.wake.notify_one();
+        if let Some(thread) = self.thread.take() {
+            // A panic there was reported when it happened; the log is then not marked clean.
+            if thread.join().is_err() {
+                self.shared.mark_bad("the checkpoint thread panicked");
+            }
+        }
+    }
+}
+
+impl Drop for Checkpoints {
+    fn drop(&mut self) {
+        self.stop();
+        let mut state = self.shared.state();
+        let volumes: Vec<_> = state.full.drain(..).collect();
+        let volume = state.volume.take();
+        drop(state);
+        volumes.into_iter().chain(volume).for_each(Volume::close);
+    }
+}
+
+fn run(shared: &Shared) {
+    loop {
+        let state = shared.state();
+        let ready = |state: &mut State| {
+            !state.stop && state.bytes < CHECKPOINT_BYTES && state.full.is_empty()
+        };
+        let waited = shared
+            .wake
+            .wait_timeout_while(state, CHECKPOINT_INTERVAL, ready);
+        let stop = waited.unwrap_or_else(PoisonError::into_inner).0.stop;
+        if stop {
+            return;
+        }
+        shared.checkpoint();
+    }
+}

@@ -1,0 +1,254 @@
+//! The log on disk. Owns the folder while it is open: its lock, its writer and its closing. Opening
+//! it is `open`, the writing `writer`, the reading `view`.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use domain::StreamName;
+use tokio::sync::{oneshot, watch};
+use uuid::Uuid;
+
+use crate::checkpoint::Monitor;
+use crate::clock::Clock;
+use crate::commit::{CommitDraft, Head, Receipt, RecordedEvent};
+use crate::files::{FileLayer, OsFiles};
+use crate::journal::segment::SEGMENT_BYTES;
+use crate::log::{AppendError, BoxFuture, CloseError, Commits, EventLog, ReadError};
+use crate::open;
+use crate::queue::Waiting;
+use crate::sequencer::check_bounds;
+use crate::sled_copy::VOLUME_EVENTS;
+use crate::writer::Shared;
+
+/// How a log on disk is to be opened.
+#[derive(Clone)]
+pub struct Options {
+    /// Where `recorded_at` comes from.
+    pub clock: Arc<dyn Clock>,
+    /// What writes the journal and the head; replaced in tests of faults.
+    pub files: Arc<dyn FileLayer>,
+    /// The size of segments made from now on, in bytes; at least [`SEGMENT_BYTES_MIN`].
+    pub segment_bytes: u64,
+    /// How many events a volume of the second copy covers; the same for the life of a log.
+    pub volume_events: u64,
+}
+
+/// The smallest segment: it must hold the largest block.
+pub const SEGMENT_BYTES_MIN: u64 = 256 * 1024;
+
+impl Options {
+    /// The usual sizes, on the file system of the machine.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            files: Arc::new(OsFiles),
+            segment_bytes: SEGMENT_BYTES,
+            volume_events: VOLUME_EVENTS,
+        }
+    }
+}
+
+/// Why a folder was not opened as a log. Nothing in it was changed, unless it says so.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The operating system refused.
+    #[error("{what}: {error}")]
+    Io {
+        /// What was done.
+        what: String,
+        /// The system's words.
+        error: String,
+    },
+    /// Another process holds the log.
+    #[error("{} is in use by another process", path.display())]
+    InUse {
+        /// The log's folder.
+        path: PathBuf,
+    },
+    /// The folder to make a log in holds something already.
+    #[error("{} is not empty", path.display())]
+    NotEmpty {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder holds no log.
+    #[error("{} holds no log", path.display())]
+    NoLog {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// An option is out of its bounds.
+    #[error("{0}")]
+    Options(&'static str),
+    /// The end of the log cannot be proven: starting could lose what was acknowledged.
+    #[error("the log is damaged: {what}. It is whole up to position {proven}")]
+    Damaged {
+        /// The last position that is proven.
+        proven: u64,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+impl OpenError {
+    pub(crate) fn io(what: impl Into<String>, error: &std::io::Error) -> Self {
+        Self::Io {
+            what: what.into(),
+            error: error.to_string(),
+        }
+    }
+}
+
+/// What opening a log found and did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenReport {
+    /// Whether it had been closed cleanly.
+    pub clean: bool,
+    /// What was put right, in words.
+    pub healed: Vec<String>,
+}
+
+/// A log on disk, open for appending.
+pub struct DiskLog {
+    log_id: Uuid,
+    shared: Arc<Shared>,
+    report: OpenReport,
+    copy: Monitor,
+    writer: Mutex<Option<JoinHandle<Result<(), String>>>>,
+    closed: Mutex<Option<Result<(), CloseError>>>,
+    _lock: File,
+}
+
+impl DiskLog {
+    /// Makes the skeleton of an empty log of epoch 1 in a folder that is missing or empty. The
+    /// first commit is the caller's.
+    pub fn create(dir: &Path, log_id: Uuid, options: &Options) -> Result<(), OpenError> {
+        open::create(dir, log_id, options)
+    }
+
+    /// Opens a log: takes its lock, verifies it, puts right what can be put right without doubt,
+    /// and refuses otherwise.
+    pub fn open(dir: &Path, options: &Options) -> Result<Self, OpenError> {
+        let opened = open::open(dir, options)?;
+        let shared = Arc::clone(&opened.writer.shared);
+        let writer = opened.writer;
+        let copy = writer.checkpoints.monitor();
+        let thread = std::thread::Builder::new()
+            .name("log-writer".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|error| OpenError::io("starting the writer", &error))?;
+        Ok(Self {
+            log_id: opened.log_id,
+            shared,
+            report: opened.report,
+            copy,
+            writer: Mutex::new(Some(thread)),
+            closed: Mutex::new(None),
+            _lock: opened.lock,
+        })
+    }
+
+    /// Why the second copy is bad, if it is: the log goes on with one copy, and the other is made
+    /// anew when it is opened next.
+    pub fn second_copy_fault(&self) -> Option<String> {
+        self.copy.bad()
+    }
+
+    /// The last position of which both copies are on disk.
+    pub fn synced_position(&self) -> u64 {
+        self.copy.synced()
+    }
+
+    /// What opening found and did.
+    pub fn report(&self) -> &OpenReport {
+        &self.report
+    }
+}
+
+impl EventLog for DiskLog {
+    fn append(&self, draft: CommitDraft) -> BoxFuture<'static, Result<Receipt, AppendError>> {
+        let (answer, answered) = oneshot::channel();
+        let pushed = check_bounds(&draft).and_then(|bytes| {
+            self.shared.queue.push(Waiting {
+                draft,
+                bytes,
+                answer,
+            })
+        });
+        Box::pin(async move {
+            pushed?;
+            let lost = |_| Err(AppendError::Poisoned("the writer has ended".to_owned()));
+            answered.await.unwrap_or_else(lost)
+        })
+    }
+
+    fn read(&self, from: u64, to: u64) -> Commits {
+        let position = *self.shared.published.borrow();
+        self.shared.view.read(from, to.min(position))
+    }
+
+    fn read_stream(
+        &self,
+        stream: &StreamName,
+        from_version: u64,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, ReadError> {
+        self.shared.view.read_stream(stream, from_version, limit)
+    }
+
+    fn stream_version(&self, stream: &StreamName) -> Result<u64, ReadError> {
+        Ok(self
+            .shared
+            .view
+            .version(crate::stream_index::StreamKey::of(stream)))
+    }
+
+    fn head(&self) -> Head {
+        self.shared
+            .head
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn watch(&self) -> watch::Receiver<u64> {
+        self.shared.published.subscribe()
+    }
+
+    fn log_id(&self) -> Uuid {
+        self.log_id
+    }
+
+    fn close(&self) -> Result<(), CloseError> {
+        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(result) = &*closed {
+            return result.clone();
+        }
+        self.shared.queue.refuse(AppendError::Closed);
+        let thread = self
+            .writer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let result = match thread.map(JoinHandle::join) {
+            None | Some(Ok(Ok(()))) => Ok(()),
+            Some(Ok(Err(reason))) => Err(CloseError(reason)),
+            Some(Err(_)) => Err(CloseError("the writer panicked".to_owned())),
+        };
+        closed.insert(result).clone()
+    }
+}
+
+impl Drop for DiskLog {
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            tracing::error!(%error, "the log was not closed cleanly");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,209 @@
+//! Writing groups of blocks durably. Owns the end of the journal and the making of segments ahead;
+//! never acknowledges anything.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+use uuid::Uuid;
+
+use crate::block::{BlockBuilder, BlockHeader, Gathered};
+use crate::files::{FileLayer, LogFile};
+use crate::journal::place::Place;
+use crate::journal::segment::{self, SegmentHeader};
+
+/// Where and how the journal goes on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct JournalEnd {
+    pub(crate) log_id: Uuid,
+    pub(crate) epoch: u32,
+    /// Where the next block goes.
+    pub(crate) place: Place,
+    /// The size of that segment.
+    pub(crate) segment_size: u64,
+    /// Whether the next segment is there already.
+    pub(crate) next_made: bool,
+    /// The hash of the last block.
+    pub(crate) hash: [u8; 32],
+    /// The number of the last group, 0 if there is none.
+    pub(crate) group: u64,
+}
+
+/// A block that is durable.
+pub(crate) struct Written {
+    pub(crate) header: BlockHeader,
+    pub(crate) place: Place,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// The writing end of the journal. After an error it must not be used again.
+pub(crate) struct JournalAppend {
+    files: Arc<dyn FileLayer>,
+    journal: PathBuf,
+    log_id: Uuid,
+    builder: BlockBuilder,
+    group: u64,
+    file: Box<dyn LogFile>,
+    place: Place,
+    size: u64,
+    new_size: u64,
+    maker: SegmentMaker,
+}
+
+impl JournalAppend {
+    /// Goes on at `end`; segments made from now on have `new_size` bytes.
+    pub(crate) fn open(
+        files: Arc<dyn FileLayer>,
+        journal: &Path,
+        end: &JournalEnd,
+        new_size: u64,
+    ) -> io::Result<Self> {
+        let file = files.open(&segment::path(journal, end.place.segment), false)?;
+        let mut this = Self {
+            maker: SegmentMaker::start(Arc::clone(&files), journal)?,
+            files,
+            journal: journal.to_owned(),
+            log_id: end.log_id,
+            builder: BlockBuilder::new(end.epoch, end.hash),
+            group: end.group,
+            file,
+            place: end.place,
+            size: end.segment_size,
+            new_size,
+        };
+        if !end.next_made {
+            this.order_next();
+        }
+        Ok(this)
+    }
+
+    fn order_next(&mut self) {
+        self.maker.order(SegmentHeader {
+            epoch: self.builder.epoch,
+            number: self.place.segment + 1,
+            size: self.new_size,
+            log_id: self.log_id,
+        });
+    }
+
+    /// Writes and syncs one group. On an error nobody may be told that it is durable.
+    pub(crate) fn append(&mut self, group: &[Gathered]) -> io::Result<Vec<Written>> {
+        self.group += 1;
+        let count = u32::try_from(group.len()).unwrap_or(u32::MAX);
+        let mut written = Vec::with_capacity(group.len());
+        let mut unwritten = Vec::new();
+        let mut start = self.place.offset;
+        for (gathered, index) in group.iter().zip(0..) {
+            let mut bytes = Vec::with_capacity(gathered.payload.len() / 2 + 256);
+            let header = self
+                .builder
+                .build(gathered, self.group, (index, count), &mut bytes);
+            if self.place.offset + bytes.len() as u64 > self.size {
+                self.write(&unwritten, start)?;
+                unwritten.clear();
+                self.roll()?;
+                start = self.place.offset;
+            }
+            written.push(Written {
+                header,
+                place: self.place,
+                bytes: Vec::new(),
+            });
+            unwritten.extend_from_slice(&bytes);
+            self.place.offset += bytes.len() as u64;
+            if let Some(last) = written.last_mut() {
+                last.bytes = bytes;
+            }
+        }
+        self.write(&unwritten, start)?;
+        Ok(written)
+    }
+
+    fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.file.write_all_at(bytes, offset)?;
+        self.file.sync()
+    }
+
+    /// Goes over to the next segment, waiting for it to be made.
+    fn roll(&mut self) -> io::Result<()> {
+        self.maker.wait()?;
+        let number = self.place.segment + 1;
+        let path = segment::path(&self.journal, number);
+        self.size = std::fs::metadata(&path)?.len();
+        self.file = self.files.open(&path, false)?;
+        self.place = Place {
+            segment: number,
+            offset: segment::SEGMENT_HEADER_BYTES,
+        };
+        self.order_next();
+        Ok(())
+    }
+}
+
+/// Makes segments on a thread of its own, one at a time.
+struct SegmentMaker {
+    orders: Option<Sender<SegmentHeader>>,
+    made: Receiver<io::Result<()>>,
+    waiting: bool,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl SegmentMaker {
+    fn start(files: Arc<dyn FileLayer>, journal: &Path) -> io::Result<Self> {
+        let (orders, ordered) = channel::<SegmentHeader>();
+        let (done, made) = channel();
+        let journal = journal.to_owned();
+        let work = move || {
+            for header in ordered {
+                if done
+                    .send(segment::make(&*files, &journal, &header))
+                    .is_err()
+                {
+                    break;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name("segment-maker".to_owned())
+            .spawn(work)?;
+        Ok(Self {
+            orders: Some(orders),
+            made,
+            waiting: false,
+            thread: Some(thread),
+        })
+    }
+
+    fn order(&mut self, header: SegmentHeader) {
+        self.waiting = self
+            .orders
+            .as_ref()
+            .is_some_and(|orders| orders.send(header).is_ok());
+    }
+
+    /// Resolves when what was ordered is there.
+    fn wait(&mut self) -> io::Result<()> {
+        if !self.waiting {
+            return Ok(());
+        }
+        self.waiting = false;
+        self.made
+            .recv()
+            .unwrap_or_else(|_| Err(io::Error::other("the segment maker has ended")))
+    }
+}
+
+impl Drop for SegmentMaker {
+    fn drop(&mut self) {
+        self.orders = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic of the maker was reported when it happened; there is nothing to add.
+            let _ = thread.join();
+        }
+    }
+}

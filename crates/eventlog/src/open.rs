@@ -1,0 +1,425 @@
+//! Making and opening a log on disk. Owns the decision whether a folder may be written to; what it
+//! cannot prove it refuses, and then it changes nothing.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::checkpoint::Checkpoints;
+use crate::disk::{OpenError, OpenReport, Options, SEGMENT_BYTES_MIN};
+use crate::head_file::{self, HeadFile, HeadSlot};
+use crate::journal::append::JournalAppend;
+use crate::journal::place::{Cursor, Places, SEQUENTIAL_BYTES};
+use crate::journal::segment::{self, JOURNAL_DIR, SegmentHeader};
+use crate::log::ReadError;
+use crate::queue::Queue;
+use crate::sequencer::Sequencer;
+use crate::sled_copy::{self, COPY_DIR, Lack, Volume, volume_of, volume_path};
+use crate::survey::{self, Extent, Surveyed};
+use crate::view::View;
+use crate::writer::{Shared, Writer};
+
+/// The file whose lock is held while a log is open.
+pub(crate) const LOCK_FILE: &str = "LOCK";
+
+/// The folder that files which were replaced are moved to.
+const ASIDE_DIR: &str = "set-aside";
+
+/// How often and how long a lock is tried for: a reader may hold it for a moment.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
+/// A log that is ready to be written.
+pub(crate) struct Opened {
+    pub(crate) log_id: Uuid,
+    pub(crate) writer: Writer,
+    pub(crate) report: OpenReport,
+    pub(crate) lock: File,
+}
+
+/// See [`crate::DiskLog::create`].
+pub(crate) fn create(dir: &Path, log_id: Uuid, options: &Options) -> Result<(), OpenError> {
+    check(options)?;
+    let made = |what: &str| {
+        let what = format!("making {what} in {}", dir.display());
+        move |error: io::Error| OpenError::io(what, &error)
+    };
+    fs::create_dir_all(dir).map_err(made("the folder"))?;
+    if fs::read_dir(dir)
+        .map_err(made("the folder"))?
+        .next()
+        .is_some()
+    {
+        return Err(OpenError::NotEmpty {
+            path: dir.to_owned(),
+        });
+    }
+    let files = &*options.files;
+    let journal = dir.join(JOURNAL_DIR);
+    for folder in [&journal, &dir.join(COPY_DIR)] {
+        fs::create_dir(folder).map_err(made("a folder"))?;
+    }
+    files
+        .open(&dir.join(LOCK_FILE), true)
+        .map_err(made("the lock"))?;
+    let header = SegmentHeader {
+        epoch: 1,
+        number: 1,
+        size: options.segment_bytes,
+        log_id,
+    };
+    segment::make(files, &journal, &header).map_err(made("the journal"))?;
+    let empty = HeadSlot {
+        log_id,
+        epoch: 1,
+        sequence: 0,
+        clean: true,
+        position: 0,
+        hash: crate::block::origin_hash(log_id),
+        synced: 0,
+    };
+    HeadFile::open(files, dir, empty)
+        .and_then(|mut head| head.write(empty)?.sync())
+        .and_then(|()| files.sync_dir(dir))
+        .and_then(|()| {
+            dir.parent()
+                .map_or(Ok(()), |parent| sync_parent(files, parent))
+        })
+        .map_err(made("the head"))
+}
+
+/// The entry of the new folder itself; a parent without a name is where the process stands.
+fn sync_parent(files: &dyn crate::files::FileLayer, parent: &Path) -> io::Result<()> {
+    let here = Path::new(".");
+    files.sync_dir(if parent.as_os_str().is_empty() {
+        here
+    } else {
+        parent
+    })
+}
+
+fn check(options: &Options) -> Result<(), OpenError> {
+    if options.segment_bytes < SEGMENT_BYTES_MIN {
+        return Err(OpenError::Options(
+            "the segments are too small for the largest block",
+        ));
+    }
+    if options.volume_events == 0 {
+        return Err(OpenError::Options("a volume must cover at least one event"));
+    }
+    Ok(())
+}
+
+/// Whether a folder looks like a log at all.
+pub(crate) fn holds_log(dir: &Path) -> bool {
+    dir.join(head_file::HEAD_FILE).exists() || dir.join(JOURNAL_DIR).exists()
+}
+
+/// See [`crate::DiskLog::open`].
+pub(crate) fn open(dir: &Path, options: &Options) -> Result<Opened, OpenError> {
+    check(options)?;
+    if !holds_log(dir) {
+        return Err(OpenError::NoLog {
+            path: dir.to_owned(),
+        });
+    }
+    let lock = lock(dir)?;
+    let head = head_file::read(dir).map_err(|error| OpenError::io("reading the head", &error))?;
+    let surveyed = survey::survey(dir, Extent::Proven(head), &mut |_| ())
+        .map_err(|unproven| OpenError::from(*unproven))?;
+    let mut report = OpenReport {
+        clean: head.is_some_and(|head| head.clean),
+        healed: Vec::new(),
+    };
+    drop_torn(dir, options, &surveyed, &mut report)?;
+    let places = Arc::new(Places::new(dir.join(JOURNAL_DIR), surveyed.marks));
+    let end = surveyed.end;
+    let synced = head.map_or(0, |head| head.synced.min(end.position));
+    let last_block = surveyed.last_block;
+    let volume = Reconciling {
+        dir,
+        options,
+        places: &places,
+        report: &mut report,
+    }
+    .all(last_block, synced, head.is_some_and(|head| head.clean))?;
+
+    let slot = HeadSlot {
+        log_id: end.log_id,
+        epoch: end.epoch,
+        sequence: head.map_or(0, |head| head.sequence),
+        clean: false,
+        position: end.position,
+        hash: surveyed.journal.hash,
+        synced: end.position,
+    };
+    let mut head_file = HeadFile::open(&*options.files, dir, slot)
+        .map_err(|error| OpenError::io("opening the head", &error))?;
+    head_file
+        .write(slot)
+        .and_then(|file| file.sync())
+        .map_err(|error| OpenError::io("writing the head", &error))?;
+    let journal = JournalAppend::open(
+        Arc::clone(&options.files),
+        &dir.join(JOURNAL_DIR),
+        &surveyed.journal,
+        options.segment_bytes,
+    )
+    .map_err(|error| OpenError::io("opening the journal", &error))?;
+    let checkpoints = Checkpoints::start(dir.to_owned(), options.volume_events, volume, head_file)
+        .map_err(|error| OpenError::io("starting the checkpoints", &error))?;
+    let shared = Arc::new(Shared {
+        queue: Queue::default(),
+        view: Arc::new(View::new(places, surveyed.index)),
+        head: Mutex::new(end.head()),
+        published: watch::Sender::new(end.position),
+    });
+    let log_id = end.log_id;
+    let sequencer = Sequencer::new(end, Arc::clone(&options.clock));
+    let writer = Writer {
+        shared,
+        sequencer,
+        journal,
+        checkpoints,
+    };
+    Ok(Opened {
+        log_id,
+        writer,
+        report,
+        lock,
+    })
+}
+
+fn lock(dir: &Path) -> Result<File, OpenError> {
+    let failed = |error: io::Error| OpenError::io("opening the lock", &error);
+    let path = dir.join(LOCK_FILE);
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path);
+    let file = file.map_err(failed)?;
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+    }
+    Err(OpenError::InUse {
+        path: dir.to_owned(),
+    })
+}
+
+/// Makes a torn write zero again, so that the next one can be told from damage.
+fn drop_torn(
+    dir: &Path,
+    options: &Options,
+    surveyed: &Surveyed,
+    report: &mut OpenReport,
+) -> Result<(), OpenError> {
+    // Backwards, so that an interruption leaves the beginning of the group, which is still torn.
+    for (number, from, to) in surveyed.torn.iter().rev() {
+        let path = segment::path(&dir.join(JOURNAL_DIR), *number);
+        let length = usize::try_from(to - from).unwrap_or(usize::MAX);
+        options
+            .files
+            .open(&path, false)
+            .and_then(|file| {
+                file.write_all_at(&vec![0; length], *from)?;
+                file.sync()
+            })
+            .map_err(|error| OpenError::io("dropping a torn write", &error))?;
+        report.healed.push(format!(
+            "dropped {length} bytes of a write after position {} that was never finished",
+            surveyed.end.position
+        ));
+    }
+    Ok(())
+}
+
+/// Brings the second copy to where the journal is.
+struct Reconciling<'a> {
+    dir: &'a Path,
+    options: &'a Options,
+    places: &'a Arc<Places>,
+    report: &'a mut OpenReport,
+}
+
+impl Reconciling<'_> {
+    /// Reconciles what may lack something; answers the newest volume, open.
+    fn all(
+        mut self,
+        last_block: u64,
+        synced: u64,
+        clean: bool,
+    ) -> Result<Option<Volume>, OpenError> {
+        if last_block == 0 {
+            return Ok(None);
+        }
+        let newest = volume_of(last_block, self.options.volume_events);
+        if volume_path(self.dir, newest + 1).exists() {
+            return Err(beyond(last_block));
+        }
+        let mut open = None;
+        for number in 1..=newest {
+            let known = synced > number * self.options.volume_events || clean;
+            let path = volume_path(self.dir, number);
+            if number < newest && known && path.join("db").exists() {
+                continue;
+            }
+            let volume = self.one(number, last_block)?;
+            open = match volume {
+                Some(volume) if number < newest => {
+                    volume.close();
+                    None
+                }
+                volume => volume,
+            };
+        }
+        Ok(open)
+    }
+
+    /// Reconciles one volume. One that cannot be used is left closed, to be made anew next time.
+    fn one(&mut self, number: u64, last_block: u64) -> Result<Option<Volume>, OpenError> {
+        let path = volume_path(self.dir, number);
+        let new = !path.exists();
+        let lack = match Volume::open(self.dir, number) {
+            Err(error) => Lack::Different(error),
+            Ok(volume) => {
+                let lack = self
+                    .compare(&volume, number)
+                    .map_err(|error| damaged(&error))?;
+                match lack {
+                    Lack::Nothing => return Ok(Some(volume)),
+                    Lack::Beyond(_) => return Err(beyond(last_block)),
+                    Lack::From(position) => return self.fill(volume, position, new),
+                    Lack::Different(reason) => {
+                        volume.close();
+                        Lack::Different(reason)
+                    }
+                }
+            }
+        };
+        let Lack::Different(reason) = lack else {
+            return Ok(None);
+        };
+        set_aside(self.dir, &path)
+            .map_err(|error| OpenError::io(format!("setting {} aside", path.display()), &error))?;
+        self.report.healed.push(format!(
+            "rebuilt volume {number} of the second copy: {reason}"
+        ));
+        match Volume::open(self.dir, number) {
+            Ok(volume) => {
+                let first = (number - 1) * self.options.volume_events + 1;
+                self.fill(volume, first, true)
+            }
+            Err(error) => {
+                tracing::error!(error, "the second copy cannot be opened");
+                Ok(None)
+            }
+        }
+    }
+
+    fn compare(&self, volume: &Volume, number: u64) -> Result<Lack, ReadError> {
+        let mut cursor = self.blocks_of(number);
+        sled_copy::compare(volume, || {
+            next_of(&mut cursor, number, self.options.volume_events)
+        })
+    }
+
+    fn blocks_of(&self, number: u64) -> Cursor {
+        let first = (number - 1) * self.options.volume_events + 1;
+        Cursor::near(self.places, first, SEQUENTIAL_BYTES)
+    }
+
+    /// Inserts the blocks from a position on and checkpoints them.
+    fn fill(
+        &mut self,
+        volume: Volume,
+        from: u64,
+        quiet: bool,
+    ) -> Result<Option<Volume>, OpenError> {
+        let number = volume.number;
+        let mut cursor = Cursor::near(self.places, from, SEQUENTIAL_BYTES);
+        let mut count = 0_u64;
+        let volume_events = self.options.volume_events;
+        while let Some((first, block)) =
+            next_of(&mut cursor, number, volume_events).map_err(|error| damaged(&error))?
+        {
+            if first < from {
+                continue;
+            }
+            if let Err(error) = volume.insert(first, &block) {
+                tracing::error!(error, "the second copy cannot be caught up");
+                return Ok(None);
+            }
+            count += 1;
+        }
+        if let Err(error) = volume.checkpoint() {
+            tracing::error!(error, "the second copy cannot be checkpointed");
+            return Ok(None);
+        }
+        if !quiet {
+            self.report
+                .healed
+                .push(format!("caught the second copy up by {count} blocks"));
+        }
+        Ok(Some(volume))
+    }
+}
+
+fn beyond(proven: u64) -> OpenError {
+    let what = "the second copy holds more than the journal".to_owned();
+    OpenError::Damaged { proven, what }
+}
+
+fn damaged(error: &ReadError) -> OpenError {
+    let proven = match error {
+        ReadError::Damaged { position, .. } => position.saturating_sub(1),
+        ReadError::Io { .. } => 0,
+    };
+    OpenError::Damaged {
+        proven,
+        what: error.to_string(),
+    }
+}
+
+/// The next block of the journal that belongs to a volume.
+fn next_of(
+    cursor: &mut Cursor,
+    number: u64,
+    volume_events: u64,
+) -> Result<Option<(u64, Vec<u8>)>, ReadError> {
+    loop {
+        let Some((header, bytes)) = cursor.next()? else {
+            return Ok(None);
+        };
+        match volume_of(header.first_position, volume_events) {
+            volume if volume < number => {}
+            volume if volume == number => return Ok(Some((header.first_position, bytes.to_vec()))),
+            _ => return Ok(None),
+        }
+    }
+}
+
+/// Moves something out of the way without deleting it.
+fn set_aside(dir: &Path, path: &Path) -> io::Result<()> {
+    let aside = dir.join(ASIDE_DIR);
+    fs::create_dir_all(&aside)?;
+    let name = path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned());
+    for number in 1_u32.. {
+        let target = aside.join(format!("{number:04}-{}", name.as_deref().unwrap_or("file")));
+        if !target.exists() {
+            return fs::rename(path, target);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! The bounded queue between appenders and the writer. Owns waiting and refusing; never looks at a
+//! commit.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+use crate::commit::{CommitDraft, Receipt};
+use crate::limits::{GROUP_BYTES_MAX, GROUP_COMMITS_MAX, QUEUE_BYTES_MAX, QUEUE_COMMITS_MAX};
+use crate::log::AppendError;
+
+/// A commit that waits for the writer.
+pub(crate) struct Waiting {
+    pub(crate) draft: CommitDraft,
+    /// The most bytes its record can take.
+    pub(crate) bytes: usize,
+    pub(crate) answer: oneshot::Sender<Result<Receipt, AppendError>>,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Waiting>,
+    bytes: usize,
+    /// Why nothing more is taken.
+    refusal: Option<AppendError>,
+}
+
+/// The queue.
+#[derive(Default)]
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    filled: Condvar,
+}
+
+impl Queue {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a commit, or refuses it at once.
+    pub(crate) fn push(&self, waiting: Waiting) -> Result<(), AppendError> {
+        let mut state = self.state();
+        if let Some(refusal) = &state.refusal {
+            return Err(refusal.clone());
+        }
+        let bytes = state.bytes + waiting.bytes;
+        if state.waiting.len() >= QUEUE_COMMITS_MAX || bytes > QUEUE_BYTES_MAX {
+            return Err(AppendError::Overloaded);
+        }
+        state.bytes = bytes;
+        state.waiting.push_back(waiting);
+        drop(state);
+        self.filled.notify_one();
+        Ok(())
+    }
+
+    /// Waits for commits and takes a group of them; nothing once the queue is refused and empty.
+    pub(crate) fn take_group(&self) -> Option<Vec<Waiting>> {
+        let ready = |state: &mut State| state.waiting.is_empty() && state.refusal.is_none();
+        let state = self.filled.wait_while(self.state(), ready);
+        let mut state = state.unwrap_or_else(PoisonError::into_inner);
+        let mut bytes = 0;
+        let mut group = Vec::new();
+        while let Some(next) = state.waiting.front() {
+            let full = group.len() >= GROUP_COMMITS_MAX || bytes + next.bytes > GROUP_BYTES_MAX;
+            if full && !group.is_empty() {
+                break;
+            }
+            bytes += next.bytes;
+            group.extend(state.waiting.pop_front());
+        }
+        state.bytes -= bytes;
+        (!group.is_empty()).then_some(group)
+    }
+
+    /// Takes nothing more; what waits is still given to the writer. The first reason stays.
+    pub(crate) fn refuse(&self, reason: AppendError) {
+        self.state().refusal.get_or_insert(reason);
+        self.filled.notify_all();
+    }
+
+    /// Takes nothing more and answers all that waits with the reason, which replaces any other.
+    pub(crate) fn fail(&self, reason: &AppendError) {
+        let mut state = self.state();
+        state.refusal = Some(reason.clone());
+        state.bytes = 0;
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        for waiting in waiting {
+            // Whoever no longer listens needs no answer.
+            let _ = waiting.answer.send(Err(reason.clone()));
+        }
+        self.filled.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    fn waiting(bytes: usize) -> Waiting {
+        let draft = fixture::commit(0, &[("shift/a", 0)]);
+        Waiting {
+            draft,
+            bytes,
+            answer: oneshot::channel().0,
+        }
+    }
+
+    #[test]
+    fn refuses_beyond_its_bounds() {
+        let queue = Queue::default();
+        for _ in 0..QUEUE_COMMITS_MAX {
+            queue.push(waiting(1)).unwrap();
+        }
+        assert_eq!(queue.push(waiting(1)), Err(AppendError::Overloaded));
+        assert_eq!(queue.take_group().unwrap().len(), GROUP_COMMITS_MAX);
+        queue.push(waiting(1)).unwrap();
+        let queue = Queue::default();
+        for _ in 0..8 {
+            queue.push(waiting(QUEUE_BYTES_MAX / 8)).unwrap();
+        }
+        assert_eq!(queue.push(waiting(1)), Err(AppendError::Overloaded));
+        assert_eq!(
+            queue.take_group().unwrap().len(),
+            1,
+            "a group is bounded by its bytes"
+        );
+    }
+
+    #[test]
+    fn closed_it_gives_what_waits_and_then_nothing() {
+        let queue = Queue::default();
+        queue.push(waiting(1)).unwrap();
+        queue.refuse(AppendError::Closed);
+        assert_eq!(queue.push(waiting(1)), Err(AppendError::Closed));
+        assert_eq!(queue.take_group().unwrap().len(), 1);
+        assert!(queue.take_group().is_none());
+    }
+}

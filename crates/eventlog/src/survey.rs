@@ -1,0 +1,503 @@
+//! Going over the whole journal, read-only. Owns the judgement of where a log ends: proven, torn,
+//! or damaged; never changes a byte.
+//!
+//! A group counts when all of its blocks are whole and follow the one before. What comes after the
+//! last such group is a *torn write*, and dropped, only if the first block that fails could be half
+//! written: the file was zero-filled, so its share of some 512-byte sector is still all zero (a
+//! whole block has no such sector, see `block`). It must also have nothing of a later group behind
+//! it and lie beyond what the file `head` says was acknowledged. Anything else is damage.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
+
+use crate::block::{
+    BLOCK_ALIGNMENT, BLOCK_BYTES_MAX, BLOCK_HEADER_BYTES, BlockHeader, MAGIC, NotABlock,
+    origin_hash,
+};
+use crate::disk::OpenError;
+use crate::files::{Window, all_zero};
+use crate::head_file::HeadSlot;
+use crate::journal::append::JournalEnd;
+use crate::journal::place::{Marks, Place};
+use crate::journal::segment::{self, SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::replay::Replay;
+use crate::sequencer::End;
+use crate::stream_index::StreamIndex;
+
+const SECTOR_BYTES: u64 = 512;
+const READ_AHEAD_BYTES: usize = 1024 * 1024;
+
+/// What a journal holds, up to its proven end.
+pub(crate) struct Surveyed {
+    pub(crate) end: End,
+    pub(crate) index: StreamIndex,
+    pub(crate) marks: Marks,
+    pub(crate) journal: JournalEnd,
+    /// The first position of the last block, 0 if there is none.
+    pub(crate) last_block: u64,
+    /// Bytes of a torn write that are to be made zero: segment, from, to.
+    pub(crate) torn: Vec<(u64, u64, u64)>,
+}
+
+/// Why a journal's end is not proven, and what is.
+pub(crate) struct Unproven {
+    pub(crate) what: String,
+    /// The end of the last whole group.
+    pub(crate) end: End,
+    /// The blocks up to there.
+    pub(crate) marks: Marks,
+}
+
+impl From<Unproven> for OpenError {
+    fn from(unproven: Unproven) -> Self {
+        Self::Damaged {
+            proven: unproven.end.position,
+            what: unproven.what,
+        }
+    }
+}
+
+/// How far to go.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Extent {
+    /// To the end, which must be proven; `head` is what the file of that name says.
+    Proven(Option<HeadSlot>),
+    /// To this acknowledged end and no further: somebody is writing behind it.
+    Acknowledged(HeadSlot),
+}
+
+impl Extent {
+    fn head(&self) -> Option<HeadSlot> {
+        match self {
+            Self::Proven(head) => *head,
+            Self::Acknowledged(head) => Some(*head),
+        }
+    }
+}
+
+struct Pending {
+    header: BlockHeader,
+    place: Place,
+    payload: Vec<u8>,
+}
+
+struct Surveyor<'a> {
+    journal: PathBuf,
+    extent: Extent,
+    replay: Replay,
+    marks: Marks,
+    head_seen: bool,
+    hash: [u8; 32],
+    group: u64,
+    last_block: u64,
+    /// Blocks of a group that is not whole yet.
+    pending: Vec<Pending>,
+    /// Where the last whole group ends.
+    end: Place,
+    size: u64,
+    progress: &'a mut dyn FnMut(u64),
+}
+
+/// What stopped the walk through a segment.
+enum Stop {
+    /// Nothing but zeros follow in this segment.
+    Zeros,
+    /// The acknowledged end was reached.
+    Reached,
+    /// This block is not whole; the extent is what is known of it.
+    Fault {
+        offset: u64,
+        header: Option<BlockHeader>,
+        fault: NotABlock,
+    },
+}
+
+/// Goes over the journal in `dir`. `progress` is told the position now and then.
+pub(crate) fn survey(
+    dir: &Path,
+    extent: Extent,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Surveyed, Box<Unproven>> {
+    let journal = dir.join(segment::JOURNAL_DIR);
+    let unproven = |what: String| {
+        let end = End::of_empty(Uuid::nil(), 1);
+        Box::new(Unproven {
+            what,
+            end,
+            marks: Marks::default(),
+        })
+    };
+    let numbers = segment::list(&journal).map_err(|e| unproven(format!("the journal: {e}")))?;
+    let log_id = match extent.head() {
+        Some(head) => head.log_id,
+        None => first_log_id(&journal, &numbers)
+            .ok_or_else(|| unproven("no segment of the journal is left".to_owned()))?,
+    };
+    let mut surveyor = Surveyor {
+        journal,
+        extent,
+        replay: Replay::new(log_id),
+        marks: Marks::default(),
+        head_seen: extent.head().is_none_or(|head| head.position == 0),
+        hash: origin_hash(log_id),
+        group: 0,
+        last_block: 0,
+        pending: Vec::new(),
+        end: Place {
+            segment: 1,
+            offset: SEGMENT_HEADER_BYTES,
+        },
+        size: 0,
+        progress,
+    };
+    let walked = surveyor.walk(&numbers).and_then(|torn| {
+        surveyor.prove_end(&numbers)?;
+        Ok(torn)
+    });
+    match walked {
+        Ok(torn) => Ok(surveyor.finish(&numbers, torn)),
+        Err(what) => {
+            let (end, marks) = (surveyor.replay.end, surveyor.marks);
+            Err(Box::new(Unproven { what, end, marks }))
+        }
+    }
+}
+
+fn first_log_id(journal: &Path, numbers: &[u64]) -> Option<Uuid> {
+    numbers.iter().find_map(|number| {
+        let file = File::open(segment::path(journal, *number)).ok()?;
+        let mut window = Window::new(BLOCK_ALIGNMENT);
+        SegmentHeader::decode(window.get(&file, 0, 64).ok()?).map(|header| header.log_id)
+    })
+}
+
+impl Surveyor<'_> {
+    /// Walks through all segments; answers the bytes of a torn write.
+    fn walk(&mut self, numbers: &[u64]) -> Result<Vec<(u64, u64, u64)>, String> {
+        let mut window = Window::new(READ_AHEAD_BYTES);
+        let mut ended = false;
+        for (number, wanted) in numbers.iter().zip(1..) {
+            if *number != wanted {
+                return Err(format!("segment {wanted} of the journal is missing"));
+            }
+            let (file, length) = self.open(*number)?;
+            window.reset();
+            let (mut at, stop) = self.segment(*number, length, &file, &mut window)?;
+            match stop {
+                Stop::Reached => return Ok(Vec::new()),
+                Stop::Zeros if ended && at > SEGMENT_HEADER_BYTES => {
+                    return Err(format!(
+                        "segment {number} goes on after the end of the journal"
+                    ));
+                }
+                Stop::Zeros => {
+                    if at > SEGMENT_HEADER_BYTES || *number == 1 {
+                        self.size = length;
+                    }
+                    ended |= length - at >= BLOCK_BYTES_MAX as u64 || at == SEGMENT_HEADER_BYTES;
+                }
+                Stop::Fault {
+                    offset,
+                    header,
+                    fault,
+                } => {
+                    at = offset;
+                    self.could_be_torn(*number, at, header, fault, &file)?;
+                    return self.torn(*number, at, numbers);
+                }
+            }
+        }
+        match self.pending.first().map(|pending| pending.place) {
+            None => Ok(Vec::new()),
+            // The group went on into a segment of which nothing was written.
+            Some(first) => self.torn(first.segment, first.offset, numbers),
+        }
+    }
+
+    /// Opens a segment and checks what it says of itself; answers its length too.
+    fn open(&mut self, number: u64) -> Result<(File, u64), String> {
+        let io = |error: std::io::Error| format!("segment {number} of the journal: {error}");
+        let file = File::open(segment::path(&self.journal, number)).map_err(io)?;
+        let length = file.metadata().map_err(io)?.len();
+        let mut window = Window::new(BLOCK_ALIGNMENT);
+        let header = SegmentHeader::decode(window.get(&file, 0, 64).map_err(io)?)
+            .ok_or_else(|| format!("the header of segment {number} is damaged"))?;
+        if header.number != number || header.log_id != self.replay.end.log_id {
+            return Err(format!("segment {number} belongs elsewhere"));
+        }
+        if header.size != length {
+            let size = header.size;
+            return Err(format!(
+                "segment {number} has {length} bytes instead of {size}"
+            ));
+        }
+        self.replay.end.epoch = self.replay.end.epoch.max(header.epoch);
+        Ok((file, length))
+    }
+
+    /// Walks through the blocks of one segment; answers where it stopped and why.
+    fn segment(
+        &mut self,
+        number: u64,
+        length: u64,
+        file: &File,
+        window: &mut Window,
+    ) -> Result<(u64, Stop), String> {
+        let io = |error: std::io::Error| format!("segment {number} of the journal: {error}");
+        let mut at = SEGMENT_HEADER_BYTES;
+        loop {
+            if let Extent::Acknowledged(head) = self.extent
+                && self.replay.end.position >= head.position
+            {
+                return Ok((at, Stop::Reached));
+            }
+            let bytes = window.get(file, at, BLOCK_HEADER_BYTES).map_err(io)?;
+            let header = match BlockHeader::read(bytes) {
+                Ok(header) => header,
+                Err(fault) => {
+                    let stop = match segment::not_zero(file, at).map_err(io)? {
+                        None => Stop::Zeros,
+                        Some(_) => Stop::Fault {
+                            offset: at,
+                            header: None,
+                            fault,
+                        },
+                    };
+                    return Ok((at, stop));
+                }
+            };
+            let fault = |fault| Stop::Fault {
+                offset: at,
+                header: Some(header),
+                fault,
+            };
+            if at + header.block_bytes() as u64 > length {
+                return Err(format!(
+                    "the block after position {} is too long",
+                    self.last()
+                ));
+            }
+            let block = window.get(file, at, header.block_bytes()).map_err(io)?;
+            match header.payload(block, true) {
+                Err(error) => return Ok((at, fault(error))),
+                Ok(payload) => self.block(
+                    header,
+                    Place {
+                        segment: number,
+                        offset: at,
+                    },
+                    payload,
+                )?,
+            }
+            at += header.block_bytes() as u64;
+            if self.pending.is_empty() {
+                self.end = Place {
+                    segment: number,
+                    offset: at,
+                };
+                self.size = length;
+            }
+        }
+    }
+
+    fn last(&self) -> u64 {
+        self.pending
+            .last()
+            .map_or(self.replay.end.position, |p| p.header.last_position())
+    }
+
+    /// Takes a whole block; replays its group once that is whole.
+    fn block(&mut self, header: BlockHeader, place: Place, payload: Vec<u8>) -> Result<(), String> {
+        let at = header.first_position;
+        let follows = match self.pending.last() {
+            None => {
+                header.group == self.group + 1 && header.index == 0 && header.previous == self.hash
+            }
+            Some(Pending { header: last, .. }) => {
+                header.group == last.group
+                    && header.index == last.index + 1
+                    && header.count == last.count
+                    && header.previous == last.hash
+            }
+        };
+        if !follows {
+            return Err(format!(
+                "the block at position {at} does not follow the one before"
+            ));
+        }
+        let whole = header.index + 1 == header.count;
+        self.pending.push(Pending {
+            header,
+            place,
+            payload,
+        });
+        if !whole {
+            return Ok(());
+        }
+        for Pending {
+            header,
+            place,
+            payload,
+        } in std::mem::take(&mut self.pending)
+        {
+            self.replay.block(&header, payload)?;
+            self.marks.add(header.first_position, place);
+            self.last_block = header.first_position;
+            self.hash = header.hash;
+            if let Some(head) = self.extent.head()
+                && header.last_position() == head.position
+            {
+                self.head_seen = true;
+                if header.hash != head.hash {
+                    let position = head.position;
+                    return Err(format!(
+                        "the block that ends at position {position} is another one \
+                                        than was acknowledged"
+                    ));
+                }
+            }
+        }
+        self.group = header.group;
+        (self.progress)(self.replay.end.position);
+        Ok(())
+    }
+
+    /// Refuses a block that fails in a way that an interrupted write cannot cause.
+    fn could_be_torn(
+        &self,
+        number: u64,
+        at: u64,
+        header: Option<BlockHeader>,
+        fault: NotABlock,
+        file: &File,
+    ) -> Result<(), String> {
+        let after = self.last();
+        let damage = format!("after position {after}, segment {number} byte {at}: {fault}");
+        let length = header.map_or(BLOCK_HEADER_BYTES, |header| header.block_bytes());
+        let mut window = Window::new(length);
+        let bytes = window
+            .get(file, at, length)
+            .map_err(|error| error.to_string())?;
+        let mut shares = Vec::new();
+        let mut start = 0;
+        while start < bytes.len() {
+            let in_sector = (at + start as u64) % SECTOR_BYTES;
+            let share = usize::try_from(SECTOR_BYTES - in_sector).unwrap_or(bytes.len());
+            let end = (start + share).min(bytes.len());
+            shares.push(&bytes[start..end]);
+            start = end;
+        }
+        if shares.iter().any(|share| all_zero(share)) {
+            Ok(())
+        } else {
+            Err(damage)
+        }
+    }
+
+    /// A torn write from `at` on: refuses it where something of a later group follows, else gives
+    /// the bytes that must become zero.
+    fn torn(
+        &mut self,
+        number: u64,
+        at: u64,
+        numbers: &[u64],
+    ) -> Result<Vec<(u64, u64, u64)>, String> {
+        let first = self.pending.first().map_or(
+            Place {
+                segment: number,
+                offset: at,
+            },
+            |p| p.place,
+        );
+        let mut torn = Vec::new();
+        for number in numbers.iter().filter(|number| **number >= first.segment) {
+            let io = |error: std::io::Error| format!("segment {number} of the journal: {error}");
+            let (file, _) = self.open(*number)?;
+            let start = if *number == first.segment {
+                first.offset
+            } else {
+                SEGMENT_HEADER_BYTES
+            };
+            let Some((from, to)) = segment::not_zero(&file, start).map_err(io)? else {
+                continue;
+            };
+            torn.push((*number, from.min(start), to));
+            if let Some(later) = later_group(&file, start, to, self.group + 1).map_err(io)? {
+                return Err(format!(
+                    "after position {} the journal is damaged: segment {number} holds group {later} \
+                     behind the damage",
+                    self.replay.end.position,
+                ));
+            }
+        }
+        Ok(torn)
+    }
+
+    /// Refuses an end below what is known to have been acknowledged, and one that a missing
+    /// segment could hide.
+    fn prove_end(&self, numbers: &[u64]) -> Result<(), String> {
+        let position = self.replay.end.position;
+        let head = self.extent.head();
+        if let Some(head) = head
+            && (head.position > position || !self.head_seen)
+        {
+            return Err(format!(
+                "the log was acknowledged up to position {} and the journal proves {position}",
+                head.position
+            ));
+        }
+        if numbers.is_empty() {
+            return Err("no segment of the journal is left".to_owned());
+        }
+        let known = head.is_some_and(|head| head.position == position && position > 0);
+        let last_segment = numbers.last() == Some(&self.end.segment);
+        let full = self.size.saturating_sub(self.end.offset) < BLOCK_BYTES_MAX as u64;
+        if last_segment && full && !known {
+            return Err(
+                "the last segment is full and nothing proves that none followed".to_owned(),
+            );
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, numbers: &[u64], torn: Vec<(u64, u64, u64)>) -> Surveyed {
+        let epoch_of_head = self.extent.head().map_or(1, |head| head.epoch);
+        self.replay.end.epoch = self.replay.end.epoch.max(epoch_of_head);
+        let journal = JournalEnd {
+            log_id: self.replay.end.log_id,
+            epoch: self.replay.end.epoch,
+            place: self.end,
+            segment_size: self.size,
+            next_made: numbers.iter().any(|number| *number > self.end.segment),
+            hash: self.hash,
+            group: self.group,
+        };
+        Surveyed {
+            end: self.replay.end,
+            index: self.replay.index,
+            marks: self.marks,
+            journal,
+            last_block: self.last_block,
+            torn,
+        }
+    }
+}
+
+/// Looks for anything of a group after `group` between two places; answers its number.
+fn later_group(file: &File, from: u64, to: u64, group: u64) -> std::io::Result<Option<u64>> {
+    let mut window = Window::new(READ_AHEAD_BYTES);
+    let mut at = from;
+    while at < to {
+        let bytes = window.get(file, at, BLOCK_HEADER_BYTES)?;
+        if bytes.starts_with(MAGIC)
+            && let Ok(header) = BlockHeader::read(bytes)
+            && header.group > group
+        {
+            return Ok(Some(header.group));
+        }
+        at += BLOCK_ALIGNMENT as u64;
+    }
+    Ok(None)
+}

@@ -1,0 +1,166 @@
+//! The writer: the one thread that appends to a log on disk. Owns the order of things: number,
+//! write, sync, publish, acknowledge, copy. Never acknowledges what is not durable.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+
+use crate::block::{BLOCK_PAYLOAD_BYTES_MAX, Gathered, put_record};
+use crate::checkpoint::Checkpoints;
+use crate::commit::{Head, Receipt};
+use crate::journal::append::{JournalAppend, Written};
+use crate::log::AppendError;
+use crate::queue::{Queue, Waiting};
+use crate::sequencer::{Sequenced, Sequencer};
+use crate::view::{OpenBlock, View};
+
+/// What the writer shares with those who ask and append.
+pub(crate) struct Shared {
+    pub(crate) queue: Queue,
+    pub(crate) view: Arc<View>,
+    pub(crate) head: Mutex<Head>,
+    pub(crate) published: watch::Sender<u64>,
+}
+
+/// The state of the writer's thread.
+pub(crate) struct Writer {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) sequencer: Sequencer,
+    pub(crate) journal: JournalAppend,
+    pub(crate) checkpoints: Checkpoints,
+}
+
+type Answer = (Waiting, Result<Receipt, AppendError>);
+
+impl Writer {
+    /// Appends until the queue is closed; then closes the log. Answers why it was not clean.
+    pub(crate) fn run(mut self) -> Result<(), String> {
+        while let Some(group) = self.shared.queue.take_group() {
+            if let Err(reason) = self.append(group) {
+                tracing::error!(
+                    reason,
+                    "the journal failed; nothing is acknowledged any more"
+                );
+                self.shared.poison(&reason);
+                // Dropping the checkpoints leaves the log marked as not closed cleanly.
+                return Err(reason);
+            }
+        }
+        self.checkpoints
+            .close(true)
+            .map_err(|error| format!("the head file: {error}"))
+    }
+
+    /// Appends one group and answers everybody in it. An error of the journal is answered too, and
+    /// given back.
+    fn append(&mut self, group: Vec<Waiting>) -> Result<(), String> {
+        let mut answers: Vec<Answer> = Vec::with_capacity(group.len());
+        let mut sequenced: Vec<Sequenced> = Vec::with_capacity(group.len());
+        for waiting in group {
+            let view = &self.shared.view;
+            let result = self
+                .sequencer
+                .sequence(&waiting.draft, |key| Ok(view.version(key)));
+            let answer = result.map(|(one, receipt)| {
+                sequenced.push(one);
+                receipt
+            });
+            answers.push((waiting, answer));
+        }
+        let mut written = Vec::new();
+        if !sequenced.is_empty() {
+            let gathered = gather(&sequenced);
+            match self.journal.append(&gathered) {
+                Ok(blocks) => {
+                    self.publish(&sequenced, gathered, &blocks);
+                    written = blocks;
+                }
+                Err(error) => {
+                    let reason = error.to_string();
+                    self.shared.poison(&reason);
+                    for (waiting, _) in answers {
+                        let _ = waiting
+                            .answer
+                            .send(Err(AppendError::Poisoned(reason.clone())));
+                    }
+                    return Err(reason);
+                }
+            }
+        }
+        // Refusals too wait until here: they may rest on commits of this group.
+        for (waiting, result) in answers {
+            // Whoever no longer listens needs no answer.
+            let _ = waiting.answer.send(result);
+        }
+        for block in written {
+            let (first, last) = (block.header.first_position, block.header.last_position());
+            self.checkpoints.insert(first, last, &block.bytes);
+        }
+        Ok(())
+    }
+
+    /// Makes a durable group readable, then known.
+    fn publish(&mut self, sequenced: &[Sequenced], gathered: Vec<Gathered>, blocks: &[Written]) {
+        let view = &self.shared.view;
+        for (block, gathered) in blocks.iter().zip(gathered) {
+            view.places.add(block.header.first_position, block.place);
+            if let Ok(open) = OpenBlock::new(&block.header, gathered.payload) {
+                view.cache
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .put(Arc::new(open));
+            }
+        }
+        let mut index = view.index.write().unwrap_or_else(PoisonError::into_inner);
+        for (key, version, position) in sequenced.iter().flat_map(|one| &one.entries) {
+            let in_order = index.add(*key, *version, *position);
+            debug_assert!(in_order, "the sequencer gives versions without gaps");
+        }
+        drop(index);
+        self.sequencer.settle();
+        let head = self.sequencer.end().head();
+        let position = head.position;
+        *self
+            .shared
+            .head
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = head;
+        self.shared.published.send_replace(position);
+        if let Some(last) = blocks.last() {
+            self.checkpoints.acknowledged(position, last.header.hash);
+        }
+    }
+}
+
+impl Shared {
+    /// Nothing is acknowledged any more.
+    fn poison(&self, reason: &str) {
+        let mut head = self.head.lock().unwrap_or_else(PoisonError::into_inner);
+        head.poisoned.get_or_insert_with(|| reason.to_owned());
+        drop(head);
+        self.queue.fail(&AppendError::Poisoned(reason.to_owned()));
+    }
+}
+
+/// Packs records into the payloads of blocks.
+fn gather(sequenced: &[Sequenced]) -> Vec<Gathered> {
+    let mut blocks: Vec<Gathered> = Vec::new();
+    for one in sequenced {
+        let bytes = one.record.len() + 4;
+        let fits = |block: &Gathered| block.payload.len() + bytes <= BLOCK_PAYLOAD_BYTES_MAX;
+        if !blocks.last().is_some_and(fits) {
+            blocks.push(Gathered {
+                first_position: one.first_position,
+                first_commit: one.commit_number,
+                ..Gathered::default()
+            });
+        }
+        let Some(block) = blocks.last_mut() else {
+            continue;
+        };
+        put_record(&mut block.payload, &one.record);
+        block.commits += 1;
+        block.events += u32::try_from(one.entries.len()).unwrap_or(u32::MAX);
+    }
+    blocks
+}
