@@ -9,8 +9,7 @@ use domain::ids::{PersonId, PrincipalId, derived};
 use domain::{Channel, Instant, Personal};
 use eventlog::execute::{Executor, Request};
 use eventlog::{Entropy, EventLog, MemoryLog, SimulatedClock};
-use projections::Engine;
-use projections::engine::Options;
+use projections::timers::Time;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tonic::{Code, Status};
@@ -18,7 +17,7 @@ use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_types::StatusExt as _;
 use uuid::Uuid;
 
-use crate::backend::Backend;
+use crate::backend::{Backend, Parts};
 use crate::lookup::LookUpKey;
 use crate::server::{self, ServeError};
 use crate::session::{PRINCIPAL_KEY, Session, reason, timestamp};
@@ -54,12 +53,15 @@ async fn backend() -> Backend {
         .execute(birth.through(Channel::Genesis))
         .await
         .unwrap();
-    Backend {
-        engine: Engine::start(log, Options::default()).await.unwrap(),
-        executor,
-        simulated_clock: Some(clock),
-        look_up_key: Some(Arc::new(LookUpKey::new([7; 32]))),
-    }
+    let parts = Parts {
+        log,
+        time: Time::Simulated(clock),
+        entropy: Entropy::seeded(2),
+        zone,
+        views: None,
+        look_up_key: Some(LookUpKey::new([7; 32])),
+    };
+    Backend::start(parts).await.unwrap()
 }
 
 struct Running {
