@@ -5,24 +5,31 @@
 //! - `feed`: commits as facts; `snapshot`: builds as files, a cache
 //! - `engine`: feeds all models from a log, in order, and keeps them healthy
 //! - `reactions`: runs the domain's reactions; `consequences`: waits for what follows from a write
-//! - `timers`: records what falls due
+//! - `timers`: records what falls due; `submit`: how both hand commands in
 //!
 //! Read models never decide and deciders never read them. Rebuilding one runs no reaction and no
 //! timer.
 
+pub mod consequences;
 pub mod engine;
 pub mod feed;
 pub mod models;
+pub mod reactions;
 pub mod read_model;
 pub mod read_models;
 pub mod snapshot;
+pub mod submit;
+pub mod timers;
 
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod tests;
 
+pub use consequences::Consequences;
 pub use engine::Engine;
 pub use models::Slot;
+pub use reactions::Reactions;
 pub use read_model::{Build, Checksum, Fact, ReadModel};
 pub use read_models::Models;
+pub use timers::Timers;

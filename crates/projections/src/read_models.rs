@@ -23,3 +23,35 @@ read_models! {
     units: units::Units,
     zones: zones::Zones,
 }
+
+/// An activity by name, for a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedActivity {
+    /// What it is.
+    pub title: activities::Title,
+    /// The name of the zone patrolled, of a patrol.
+    pub zone_name: Option<String>,
+}
+
+impl Models {
+    /// The name of a rewarded activity: a shift's zone and time, a campaign's name and wave.
+    /// Read together with nothing else: each model answers as of its own position.
+    pub fn activity(&self, id: uuid::Uuid) -> Option<NamedActivity> {
+        let title = self.activities.read().partitions.get(&id)?.title.clone()?;
+        let zone_name = match &title {
+            activities::Title::Patrol {
+                community,
+                zone,
+                zone_plan_version,
+                ..
+            } => {
+                let zones = self.zones.read();
+                let plans = zones.partitions.get(community);
+                let name = plans.and_then(|plans| plans.name(*zone_plan_version, *zone));
+                name.map(str::to_owned)
+            }
+            activities::Title::Campaign { .. } => None,
+        };
+        Some(NamedActivity { title, zone_name })
+    }
+}

@@ -6,7 +6,10 @@ mod coverage;
 mod engine;
 mod goldens;
 mod members;
+mod reactions;
 mod snapshots;
+mod timers;
+mod town;
 
 use eventlog::EventLog;
 

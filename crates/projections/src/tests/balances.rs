@@ -3,6 +3,7 @@ use domain::ids::PersonId;
 use super::folded;
 use crate::Models;
 use crate::fixture::{History, at, id};
+use crate::read_models::activities::Title;
 use crate::read_models::balances::{Balance, LineKind};
 
 fn balance(models: &Models, person: u128, as_of: &str, known_on: Option<&str>) -> Balance {
@@ -147,4 +148,17 @@ async fn a_statement_ends_with_the_balance_at_every_instant() {
             (LineKind::Expired, 50, 50),
         ]
     );
+}
+
+#[tokio::test]
+async fn a_line_can_be_named() {
+    let models = folded(&History::whole().await);
+    let named = |id: u128| models.activity(uuid::Uuid::from_u128(id));
+    let patrol = named(crate::fixture::SHIFT).expect("a shift");
+    assert_eq!(patrol.zone_name.as_deref(), Some("gate"));
+    let campaign = named(crate::fixture::CAMPAIGN).expect("a wave");
+    assert!(
+        matches!(campaign.title, Title::Campaign { name, wave: 2, .. } if name == "summer nights")
+    );
+    assert_eq!(named(12_345), None);
 }

@@ -1,0 +1,277 @@
+use std::sync::Arc;
+
+use domain::hazard::{self, Urgency};
+use domain::patrol_shift::Event as E;
+use domain::{Event, import_batch, policy_set};
+use eventlog::{Clock, EventLog};
+
+use super::town::{START, Town};
+use crate::feed;
+use crate::fixture::{
+    BATCH, COMMUNITY, History, STATION, ZONE, at, checked_in, happened, id, planned, reported,
+};
+use crate::timers::{Due, DueList, Fired, Time, TimerError, Timers};
+
+fn timers(town: &Town) -> Timers {
+    let time = Time::Simulated(town.clock.clone());
+    Timers::start(town.log(), Arc::new(town.executor.clone()), time, None)
+}
+
+/// The breaches in log order: hazard, due, recorded.
+fn breaches(town: &Town) -> Vec<(u128, String, String)> {
+    let events = town.events();
+    let breaches = events
+        .into_iter()
+        .filter_map(|(recorded, event)| match event {
+            Event::Hazard(hazard::Event::DeadlineBreached { due_at }) => {
+                let id = uuid::Uuid::parse_str(recorded.stream.key()).expect("an id");
+                let text = |at: domain::Instant| at.format("%m-%dT%H:%M:%S%.6f").to_string();
+                Some((
+                    id.as_u128(),
+                    text(due_at),
+                    text(recorded.header.recorded_at),
+                ))
+            }
+            _ => None,
+        });
+    breaches.collect()
+}
+
+#[tokio::test]
+async fn what_falls_due_is_recorded_once_in_due_order_just_after_its_instant() {
+    let town = Town::born().await;
+    for (n, urgency) in [
+        (703, Urgency::Blue),
+        (701, Urgency::Red),
+        (702, Urgency::Yellow),
+    ] {
+        town.hazard(n, urgency).await;
+    }
+    let timers = timers(&town);
+    let fired = timers
+        .advance_to(at("2024-01-01T02:00:00Z"))
+        .await
+        .expect("fired");
+    assert_eq!(
+        fired,
+        Fired::default(),
+        "due at the deadline is not yet after it"
+    );
+    let fired = timers
+        .advance_to(at("2024-01-05T00:00:00Z"))
+        .await
+        .expect("fired");
+    assert_eq!(
+        fired,
+        Fired {
+            taken: 3,
+            refused: 0
+        }
+    );
+    let row = |n, due: &str| (n, format!("{due}.000000"), format!("{due}.000001"));
+    let expected = [
+        row(701, "01-01T02:00:00"),
+        row(702, "01-02T00:00:00"),
+        row(703, "01-04T00:00:00"),
+    ];
+    assert_eq!(breaches(&town), expected);
+    assert_eq!(town.clock.now(), at("2024-01-05T00:00:00Z"));
+    // Neither a repeat nor a second runner that folds anew records anything again.
+    timers
+        .advance_to(at("2024-01-06T00:00:00Z"))
+        .await
+        .expect("nothing");
+    let second = super::timers::timers(&town);
+    second
+        .advance_to(at("2024-01-07T00:00:00Z"))
+        .await
+        .expect("nothing");
+    assert_eq!(breaches(&town), expected);
+}
+
+#[tokio::test]
+async fn one_step_and_many_steps_write_the_same_log() {
+    let mut roots = Vec::new();
+    for steps in [1, 7, 96] {
+        let town = Town::born().await;
+        for (n, urgency) in [
+            (701, Urgency::Red),
+            (702, Urgency::Yellow),
+            (703, Urgency::Blue),
+        ] {
+            town.hazard(n, urgency).await;
+        }
+        let timers = timers(&town);
+        for step in 1..=steps {
+            let minutes = 96 * 60 * step / steps;
+            let target = at(START) + chrono::Duration::minutes(minutes);
+            timers.advance_to(target).await.expect("fired");
+        }
+        roots.push(town.log().head().root);
+    }
+    assert_eq!(roots[0], roots[1]);
+    assert_eq!(roots[0], roots[2]);
+}
+
+#[tokio::test]
+async fn a_met_or_ended_deadline_records_nothing() {
+    let town = Town::born().await;
+    town.hazard(701, Urgency::Red).await;
+    town.hazard(702, Urgency::Red).await;
+    let owner = "owner".to_owned();
+    let assign = hazard::Command::AssignOwner {
+        hazard: id(701),
+        owner,
+    };
+    town.run("admin", assign).await;
+    let claim = hazard::Command::ClaimRectification {
+        hazard: id(701),
+        done_at: None,
+        photos: Vec::new(),
+    };
+    town.run("admin", claim).await;
+    let reason = "a shadow".to_owned();
+    let reject = hazard::Command::RejectHazard {
+        hazard: id(702),
+        reason,
+    };
+    town.run("admin", reject).await;
+    let fired = timers(&town)
+        .advance_to(at("2024-01-05T00:00:00Z"))
+        .await
+        .expect("fired");
+    assert_eq!(
+        fired,
+        Fired {
+            taken: 0,
+            refused: 1
+        },
+        "the claim awaits re-inspection"
+    );
+    assert!(breaches(&town).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_a_real_clock_they_fire_by_themselves() {
+    let town = Town::born().await;
+    town.hazard(701, Urgency::Red).await;
+    let time = Time::Real(Arc::new(town.clock.clone()));
+    let timers = Timers::start(town.log(), Arc::new(town.executor.clone()), time, None);
+    let target = at("2024-01-02T00:00:00Z");
+    assert!(matches!(
+        timers.advance_to(target).await,
+        Err(TimerError::ClockIsReal)
+    ));
+    let mut moved = town.log().watch();
+    moved.mark_unchanged();
+    town.clock.advance_to(at("2024-01-01T02:00:01Z"));
+    moved.changed().await.expect("the breach is recorded");
+    assert_eq!(breaches(&town).len(), 1);
+    timers.stop().await;
+}
+
+fn due_list(history: &History) -> DueList {
+    let mut list = DueList::default();
+    for commit in history.log.read(1, u64::MAX) {
+        for recorded in commit.expect("readable").events {
+            let event = feed::decode(&recorded).expect("readable");
+            list.apply(&recorded, &event);
+        }
+    }
+    list
+}
+
+fn first(history: &History) -> Option<(&'static str, String)> {
+    let list = due_list(history);
+    let text = |due: &Due| (due.timer, due.at.format("%dT%H:%M").to_string());
+    list.first().map(text)
+}
+
+#[tokio::test]
+async fn timers_hold_still_while_the_import_batch_is_open() {
+    let mut history = History::new();
+    history.born().await;
+    let batch: domain::ids::BatchId = id(BATCH);
+    let when = "2024-03-01T00:00:00Z";
+    let uploaded = import_batch::Event::BatchUploaded {
+        source: "elsewhere".to_owned(),
+        files: Vec::new(),
+        uploaded_by: id(1),
+    };
+    history
+        .one::<import_batch::ImportBatch>(when, None, batch, uploaded)
+        .await;
+    for n in [701, 702] {
+        history
+            .hazard(when, n, reported(Some(&n.to_string())))
+            .await;
+        history.due(when, n, "2024-03-02T00:00:00Z").await;
+    }
+    let due_at = at("2024-03-02T00:00:00Z");
+    history
+        .hazard(when, 702, hazard::Event::DeadlineBreached { due_at })
+        .await;
+    assert_eq!(first(&history), None);
+    let applied = import_batch::Event::BatchApplied {
+        rows_applied: 2,
+        rows_known: 0,
+    };
+    history
+        .one::<import_batch::ImportBatch>(when, None, batch, applied)
+        .await;
+    assert_eq!(
+        first(&history),
+        Some(("hazard_deadline", "02T00:00".to_owned()))
+    );
+    assert_eq!(due_list(&history).len(), 1);
+}
+
+#[tokio::test]
+async fn a_shift_is_missed_or_checked_out_by_the_policy_at_its_start() {
+    let mut history = History::new();
+    history.born().await;
+    let shift = planned(ZONE, "2024-03-05T12:00:00Z", "2024-03-05T14:00:00Z");
+    history.shift("2024-03-01T00:00:00Z", shift).await;
+    assert_eq!(first(&history), None, "no policy set, no timer");
+    let policy = policy_set::Event::PolicySetEffective {
+        unit: id(STATION),
+        reference: "pilot/1".to_owned(),
+        text: include_str!("../../../../policies/pilot.toml").to_owned(),
+        effective_from: at("2024-03-01T00:00:00Z"),
+        adopted_by: id(1),
+        bootstrap: true,
+    };
+    let key: domain::ids::UnitId = id(STATION);
+    let when = "2024-03-02T00:00:00Z";
+    history
+        .record(
+            when,
+            vec![happened::<policy_set::PolicySets>(
+                key,
+                policy,
+                when,
+                Some(COMMUNITY),
+            )],
+        )
+        .await;
+    assert_eq!(
+        first(&history),
+        Some(("shift_missed", "05T12:30".to_owned()))
+    );
+    history.shift("2024-03-05T12:00:00Z", checked_in(11)).await;
+    history
+        .shift("2024-03-05T12:00:00Z", E::ShiftStarted {})
+        .await;
+    assert_eq!(
+        first(&history),
+        Some(("check_out_overdue", "05T14:30".to_owned()))
+    );
+    let completed = E::ShiftCompleted {
+        minutes: Vec::new(),
+        hit: 0,
+        skipped: 0,
+        missed: 0,
+    };
+    history.shift("2024-03-05T14:00:00Z", completed).await;
+    assert_eq!(first(&history), None);
+}

@@ -1,0 +1,315 @@
+//! What falls due and when, folded from the log: one timer per stream, in due order.
+//!
+//! Knows no clock and hands nothing in. Timers of hazards that an open import batch created are
+//! held back until the batch is applied or rejected. It may know too much (a deadline that a claim
+//! has met): the decider refuses, and the entry is dropped.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use chrono::Duration;
+use domain::ids::{BatchId, HazardId, ShiftId, UnitId};
+use domain::policy_set::PolicySet;
+use domain::unit::DEPTH_MAX;
+use domain::{
+    Command, Event, Instant, StreamName, hazard, import_batch, patrol_shift, policy_set, unit,
+};
+use eventlog::RecordedEvent;
+use uuid::Uuid;
+
+/// A command that falls due.
+#[derive(Debug, Clone)]
+pub struct Due {
+    /// The deadline; it is due strictly after this.
+    pub at: Instant,
+    /// The stream it concerns.
+    pub stream: StreamName,
+    /// What is handed in.
+    pub command: Command,
+    /// Position of the event that set the deadline.
+    pub cause: u64,
+    /// Name of the timer, part of the derived command id.
+    pub timer: &'static str,
+}
+
+#[derive(Debug, Clone)]
+struct Shift {
+    id: ShiftId,
+    community: UnitId,
+    from: Instant,
+    until: Instant,
+    started: bool,
+    cause: u64,
+}
+
+/// What is due, in order.
+#[derive(Debug, Clone, Default)]
+pub struct DueList {
+    /// Each with its place in the order.
+    timers: HashMap<StreamName, (Instant, Due)>,
+    order: BTreeSet<(Instant, StreamName)>,
+    /// Batch of each hazard that was imported and is open.
+    batch_of: HashMap<StreamName, BatchId>,
+    open_batches: HashSet<BatchId>,
+    held: HashMap<BatchId, BTreeSet<StreamName>>,
+    shifts: HashMap<StreamName, Shift>,
+    policies: HashMap<UnitId, Vec<(Instant, Arc<PolicySet>)>>,
+    parents: HashMap<UnitId, UnitId>,
+}
+
+impl DueList {
+    /// True if events of this category set or end timers.
+    pub fn wants(category: &str) -> bool {
+        matches!(
+            category,
+            "hazard" | "import_batch" | "patrol_shift" | "policy_set" | "unit"
+        )
+    }
+
+    /// The one that is due first.
+    pub fn first(&self) -> Option<&Due> {
+        let (_, stream) = self.order.first()?;
+        self.timers.get(stream).map(|(_, due)| due)
+    }
+
+    /// How many run.
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// True if none runs.
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// Takes the timer of a stream out, if it is still this one.
+    pub fn remove(&mut self, due: &Due) {
+        if self.is_current(due) {
+            self.clear(&due.stream);
+        }
+    }
+
+    /// Puts the timer of a stream off, if it is still this one; its deadline stays.
+    pub fn postpone(&mut self, due: &Due, until: Instant) {
+        if self.is_current(due)
+            && let Some((place, _)) = self.timers.get_mut(&due.stream)
+            && self.order.remove(&(*place, due.stream.clone()))
+        {
+            *place = until;
+            self.order.insert((until, due.stream.clone()));
+        }
+    }
+
+    fn is_current(&self, due: &Due) -> bool {
+        let current = self.timers.get(&due.stream);
+        current.is_some_and(|(_, current)| current.cause == due.cause)
+    }
+
+    /// Takes an event in.
+    pub fn apply(&mut self, recorded: &RecordedEvent, event: &Event) {
+        let (stream, position) = (&recorded.stream, recorded.position);
+        match event {
+            Event::Hazard(event) => self.hazard(stream, event, position),
+            Event::PatrolShift(event) => self.shift(stream, event, position),
+            Event::ImportBatch(event) => self.batch(stream, event),
+            Event::PolicySets(policy_set::Event::PolicySetEffective {
+                unit,
+                text,
+                effective_from,
+                ..
+            }) => {
+                if let Ok(set) = PolicySet::parse(text) {
+                    let sets = self.policies.entry(*unit).or_default();
+                    sets.push((*effective_from, Arc::new(set)));
+                    self.reckon_all_shifts();
+                }
+            }
+            Event::Unit(unit::Event::UnitFounded { parent, .. }) => {
+                if let (Some(parent), Ok(id)) = (parent, Uuid::parse_str(stream.key())) {
+                    self.parents.insert(UnitId(id), *parent);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn set(&mut self, due: Due) {
+        self.clear(&due.stream);
+        let batch = self.batch_of.get(&due.stream);
+        match batch.filter(|batch| self.open_batches.contains(batch)) {
+            Some(batch) => {
+                self.held
+                    .entry(*batch)
+                    .or_default()
+                    .insert(due.stream.clone());
+            }
+            None => {
+                self.order.insert((due.at, due.stream.clone()));
+            }
+        }
+        self.timers.insert(due.stream.clone(), (due.at, due));
+    }
+
+    fn clear(&mut self, stream: &StreamName) {
+        if let Some((place, due)) = self.timers.remove(stream) {
+            self.order.remove(&(place, due.stream));
+        }
+        if let Some(held) = self.batch_of.get(stream).and_then(|b| self.held.get_mut(b)) {
+            held.remove(stream);
+        }
+    }
+
+    fn hazard(&mut self, stream: &StreamName, event: &hazard::Event, position: u64) {
+        use hazard::Event as E;
+        match event {
+            E::HazardReported { imported, .. } => {
+                if let Some(imported) = imported {
+                    self.batch_of.insert(stream.clone(), imported.batch);
+                }
+            }
+            E::DeadlineSet { deadline } | E::ExtensionGranted { deadline, .. } => {
+                if let Ok(id) = Uuid::parse_str(stream.key()) {
+                    self.set(Due {
+                        at: deadline.due_at,
+                        stream: stream.clone(),
+                        command: hazard::Command::RecordBreach {
+                            hazard: HazardId(id),
+                            due_at: deadline.due_at,
+                        }
+                        .into(),
+                        cause: position,
+                        timer: "hazard_deadline",
+                    });
+                }
+            }
+            E::DeadlineBreached { .. } | E::HazardRecurred { .. } => self.clear(stream),
+            E::HazardRejected { .. }
+            | E::HazardLinkedAsDuplicate { .. }
+            | E::HazardClosedOut { .. }
+            | E::ClosedBySource { .. } => {
+                self.clear(stream);
+                self.batch_of.remove(stream);
+            }
+            E::HazardVerified { .. }
+            | E::OwnerAssigned { .. }
+            | E::InterimMeasureTaken { .. }
+            | E::MajorHazardReportedUp { .. }
+            | E::RectificationClaimed { .. }
+            | E::ReinspectionPassed { .. }
+            | E::ReinspectionFailed { .. }
+            | E::BreachWithdrawn { .. } => {}
+        }
+    }
+
+    fn batch(&mut self, stream: &StreamName, event: &import_batch::Event) {
+        let Ok(batch) = Uuid::parse_str(stream.key()).map(BatchId) else {
+            return;
+        };
+        match event {
+            import_batch::Event::BatchUploaded { .. } => {
+                self.open_batches.insert(batch);
+            }
+            import_batch::Event::BatchApplied { .. }
+            | import_batch::Event::BatchRejected { .. } => {
+                self.open_batches.remove(&batch);
+                for stream in self.held.remove(&batch).into_iter().flatten() {
+                    if let Some((place, _)) = self.timers.get(&stream) {
+                        self.order.insert((*place, stream));
+                    }
+                }
+            }
+            import_batch::Event::BatchChecked { .. }
+            | import_batch::Event::BatchApproved { .. } => {}
+        }
+    }
+
+    fn shift(&mut self, stream: &StreamName, event: &patrol_shift::Event, position: u64) {
+        use patrol_shift::Event as E;
+        match event {
+            E::ShiftPlanned {
+                community,
+                from,
+                until,
+                ..
+            } => {
+                let Ok(id) = Uuid::parse_str(stream.key()) else {
+                    return;
+                };
+                let shift = Shift {
+                    id: ShiftId(id),
+                    community: *community,
+                    from: *from,
+                    until: *until,
+                    started: false,
+                    cause: position,
+                };
+                self.shifts.insert(stream.clone(), shift);
+                self.reckon_shift(stream);
+            }
+            E::ShiftStarted {} => {
+                if let Some(shift) = self.shifts.get_mut(stream) {
+                    shift.started = true;
+                    shift.cause = position;
+                }
+                self.reckon_shift(stream);
+            }
+            E::ShiftCompleted { .. } | E::ShiftCancelled { .. } | E::ShiftMissed {} => {
+                self.shifts.remove(stream);
+                self.clear(stream);
+            }
+            _ => {}
+        }
+    }
+
+    fn reckon_all_shifts(&mut self) {
+        let streams: Vec<_> = self.shifts.keys().cloned().collect();
+        for stream in &streams {
+            self.reckon_shift(stream);
+        }
+    }
+
+    /// Sets a shift's timer by the policy in force at its start; without one it has none.
+    fn reckon_shift(&mut self, stream: &StreamName) {
+        let Some(shift) = self.shifts.get(stream) else {
+            return;
+        };
+        let Some(policy) = self.policy(shift.community, shift.from) else {
+            return self.clear(stream);
+        };
+        let after = |at: Instant, minutes: u32| {
+            at.checked_add_signed(Duration::minutes(i64::from(minutes)))
+                .unwrap_or(at)
+        };
+        let due = if shift.started {
+            Due {
+                at: after(shift.until, policy.timers.check_out_overdue_minutes),
+                stream: stream.clone(),
+                command: patrol_shift::Command::AutoCheckOut { shift: shift.id }.into(),
+                cause: shift.cause,
+                timer: "check_out_overdue",
+            }
+        } else {
+            Due {
+                at: after(shift.from, policy.timers.shift_missed_minutes),
+                stream: stream.clone(),
+                command: patrol_shift::Command::RecordMissedShift { shift: shift.id }.into(),
+                cause: shift.cause,
+                timer: "shift_missed",
+            }
+        };
+        self.set(due);
+    }
+
+    fn policy(&self, unit: UnitId, at: Instant) -> Option<Arc<PolicySet>> {
+        let mut unit = Some(unit);
+        for _ in 0..=DEPTH_MAX {
+            let sets = self.policies.get(&unit?);
+            let in_force = sets.and_then(|sets| sets.iter().rev().find(|(from, _)| *from <= at));
+            if let Some((_, set)) = in_force {
+                return Some(Arc::clone(set));
+            }
+            unit = unit.and_then(|unit| self.parents.get(&unit).copied());
+        }
+        None
+    }
+}
