@@ -15,8 +15,11 @@ fn awards(town: &Town) -> BTreeMap<(String, String, String), u32> {
     for event in town.folder.replay(&["--type", "AwardGranted"]) {
         let payload = &event["payload"];
         let text = |value: &Value| value.as_str().expect("a text").to_owned();
-        let key =
-            (text(&payload["activity"]["id"]), text(&payload["person"]), text(&payload["rule"]));
+        let key = (
+            text(&payload["activity"]["id"]),
+            text(&payload["person"]),
+            text(&payload["rule"]),
+        );
         *awards.entry(key).or_default() += 1;
     }
     awards
@@ -26,7 +29,9 @@ fn awards(town: &Town) -> BTreeMap<(String, String, String), u32> {
 async fn awarded() -> (Town, String, String) {
     let mut town = Town::with_volunteers(2).await;
     let (first, second) = (volunteer(0), volunteer(1));
-    let shift = town.walk(0, at("2024-07-01T11:00:00Z"), &[first, second]).await;
+    let shift = town
+        .walk(0, at("2024-07-01T11:00:00Z"), &[first, second])
+        .await;
     let campaign = town.campaign(at("2024-07-02T10:00:00Z"), &[first]).await;
     town.verify(&shift, first).await;
     town.verify(&shift, second).await;
@@ -42,7 +47,11 @@ async fn still_awarded_once(town: &Town, shift: &str, campaign: &str) {
     assert_eq!(town.balance(volunteer(0)).await.granted, 100);
     assert_eq!(town.balance(volunteer(1)).await.granted, 50);
     let key = |activity: &str, person, rule: &str| {
-        (activity.to_owned(), volunteer(person).to_string(), rule.to_owned())
+        (
+            activity.to_owned(),
+            volunteer(person).to_string(),
+            rule.to_owned(),
+        )
     };
     let expected = BTreeMap::from([
         (key(shift, 0, "PATROL"), 1),
@@ -55,8 +64,15 @@ async fn still_awarded_once(town: &Town, shift: &str, campaign: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_activity_verified_again_under_a_new_command_id_brings_nothing_more() {
     let (mut town, shift, campaign) = awarded().await;
-    let answer = town.by(OFFICER).call(town.verification(&shift, volunteer(0))).await;
-    refused(answer, Code::FailedPrecondition, "PARTICIPATION_ALREADY_SETTLED");
+    let answer = town
+        .by(OFFICER)
+        .call(town.verification(&shift, volunteer(0)))
+        .await;
+    refused(
+        answer,
+        Code::FailedPrecondition,
+        "PARTICIPATION_ALREADY_SETTLED",
+    );
     let request = town.campaign_verification(&campaign, volunteer(0));
     let answer = town.by(OFFICER).call(request).await;
     refused(answer, Code::FailedPrecondition, "PARTICIPATION_SETTLED");
@@ -78,7 +94,10 @@ async fn lost_read_models_and_cursors_bring_no_award_again() {
         }
         // Snapshots and the cursors of reactions and timers are caches: all of it may go.
         let views = town.folder.data().join("views");
-        assert!(crash || views.is_dir(), "an end in good order leaves snapshots");
+        assert!(
+            crash || views.is_dir(),
+            "an end in good order leaves snapshots"
+        );
         if views.is_dir() {
             fs::remove_dir_all(&views).expect("the snapshots can be removed");
         }
@@ -109,8 +128,10 @@ async fn minutes_that_a_shift_has_counted_count_in_no_other() {
     };
     let late = request.shift_id.clone();
     town.done(crate::town::CAPTAIN, request).await;
-    let request =
-        wire::ApproveLateShiftRequest { command_id: town.id(), shift_id: late.clone() };
+    let request = wire::ApproveLateShiftRequest {
+        command_id: town.id(),
+        shift_id: late.clone(),
+    };
     town.done(crate::town::INSTRUCTOR, request).await;
     town.verify(&late, walker).await;
     // Ten minutes are new: fewer than the thirty that a patrol needs.
@@ -122,12 +143,19 @@ async fn minutes_that_a_shift_has_counted_count_in_no_other() {
 async fn two_patrols_a_day_are_awarded_and_a_third_is_kept_back_by_the_cap() {
     let mut town = Town::with_volunteers(1).await;
     let walker = volunteer(0);
-    for start in ["2024-07-01T01:00:00Z", "2024-07-01T04:00:00Z", "2024-07-01T07:00:00Z"] {
+    for start in [
+        "2024-07-01T01:00:00Z",
+        "2024-07-01T04:00:00Z",
+        "2024-07-01T07:00:00Z",
+    ] {
         let shift = town.walk(0, at(start), &[walker]).await;
         town.verify(&shift, walker).await;
     }
     let balance = town.balance(walker).await;
-    assert_eq!((balance.granted, balance.forgone, balance.pending), (100, 50, 100));
+    assert_eq!(
+        (balance.granted, balance.forgone, balance.pending),
+        (100, 50, 100)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -141,7 +169,10 @@ async fn an_award_taken_back_leaves_the_balance_and_the_statement_says_so() {
     let lines = town.done(OFFICER, request.clone()).await.lines;
     let granted = &lines[0];
     assert_eq!(granted.kind(), wire::StatementLineKind::Granted);
-    assert_eq!((granted.activity_id.as_str(), granted.rule.as_str()), (&*shift, "PATROL"));
+    assert_eq!(
+        (granted.activity_id.as_str(), granted.rule.as_str()),
+        (&*shift, "PATROL")
+    );
     assert_eq!(granted.verified_by, crate::town::staff(OFFICER).to_string());
     assert_eq!(granted.policy_set, "pilot/1");
 
@@ -152,7 +183,10 @@ async fn an_award_taken_back_leaves_the_balance_and_the_statement_says_so() {
         reason: "seen elsewhere".to_owned(),
         mode: wire::ReversalMode::PendingOnly.into(),
     };
-    let own = town.by(&crate::town::volunteer_login(1)).call(reversal.clone()).await;
+    let own = town
+        .by(&crate::town::volunteer_login(1))
+        .call(reversal.clone())
+        .await;
     refused(own, Code::PermissionDenied, "REVERSER_IS_BENEFICIARY");
     town.done(crate::town::CAPTAIN, reversal).await;
     let balance = town.balance(walker).await;

@@ -14,7 +14,9 @@ fn help(path: &[String], all: &mut String) {
     let args: Vec<_> = path.iter().map(String::as_str).chain(["--help"]).collect();
     let ran = run(&args).exits(0);
     assert_eq!(ran.stderr, "", "help goes to standard output");
-    let name = ["benniu"].into_iter().chain(path.iter().map(String::as_str));
+    let name = ["benniu"]
+        .into_iter()
+        .chain(path.iter().map(String::as_str));
     let name = name.collect::<Vec<_>>().join(" ");
     write!(all, "$ {name} --help\n{}\n", ran.stdout).expect("a string takes it");
     for subcommand in subcommands(&ran.stdout) {
@@ -31,7 +33,10 @@ fn subcommands(help: &str) -> Vec<String> {
         let name = line.strip_prefix("  ")?;
         (!name.starts_with(' ')).then(|| name.split_whitespace().next())?
     });
-    names.filter(|name| *name != "help").map(str::to_owned).collect()
+    names
+        .filter(|name| *name != "help")
+        .map(str::to_owned)
+        .collect()
 }
 
 #[test]
@@ -49,8 +54,13 @@ fn the_help_of_every_command_is_as_written_down() {
          now:\n{all}",
         golden.display()
     );
-    for verb in ["demo", "init", "serve", "import", "verify", "replay", "balance", "coverage"] {
-        assert!(all.contains(&format!("$ benniu {verb} --help")), "{verb} is not there");
+    for verb in [
+        "demo", "init", "serve", "import", "verify", "replay", "balance", "coverage",
+    ] {
+        assert!(
+            all.contains(&format!("$ benniu {verb} --help")),
+            "{verb} is not there"
+        );
     }
 }
 
@@ -66,7 +76,17 @@ fn wrong_usage_exits_2_and_says_how_it_is_used() {
         &["serve"],
         &["verify"],
         &["init", "--data", data],
-        &["init", "--data", data, "--origin", "o", "--zone", "Mars/Olympus", "--admin", "a"],
+        &[
+            "init",
+            "--data",
+            data,
+            "--origin",
+            "o",
+            "--zone",
+            "Mars/Olympus",
+            "--admin",
+            "a",
+        ],
         &["replay", "--data", data, "--from", "soon"],
         &["replay", "--data", data, "--case", "not-a-uuid"],
         &["demo", "--sabotage", "everything"],
@@ -90,7 +110,11 @@ fn a_missing_folder_exits_3_and_says_what_to_do_next() {
         ("coverage", &[]),
     ] {
         let ran = folder.run(&[name], args).exits(3);
-        assert!(ran.stderr.contains("benniu init"), "{name} names what to do: {}", ran.stderr);
+        assert!(
+            ran.stderr.contains("benniu init"),
+            "{name} names what to do: {}",
+            ran.stderr
+        );
         assert_eq!(ran.stdout, "", "{name}");
         assert!(!folder.data().exists(), "{name} makes nothing");
     }
@@ -100,7 +124,14 @@ fn a_missing_folder_exits_3_and_says_what_to_do_next() {
 fn a_log_is_born_once() {
     let folder = Folder::born();
     let before = folder.digests();
-    let birth = ["--origin", "other.example/log", "--zone", "Asia/Shanghai", "--admin", "other"];
+    let birth = [
+        "--origin",
+        "other.example/log",
+        "--zone",
+        "Asia/Shanghai",
+        "--admin",
+        "other",
+    ];
     let ran = folder.run(&["init"], &birth).exits(3);
     assert!(!ran.stderr.trim().is_empty(), "it says why");
     assert_eq!(folder.digests(), before);

@@ -21,9 +21,15 @@ struct Spot {
 impl Spot {
     /// A byte of a block in the middle of what is written.
     fn in_the_middle(data: &Path) -> Self {
-        let journal = files(&data.join("journal")).into_iter().next().expect("a segment");
+        let journal = files(&data.join("journal"))
+            .into_iter()
+            .next()
+            .expect("a segment");
         let bytes = fs::read(&journal).expect("a segment can be read");
-        let written = bytes.iter().rposition(|byte| *byte != 0).expect("it is not empty");
+        let written = bytes
+            .iter()
+            .rposition(|byte| *byte != 0)
+            .expect("it is not empty");
         // A stretch that stands nowhere else, so that it names one block.
         let is_unique = |at: &usize| occurrences(&bytes, &bytes[*at..*at + WINDOW]).len() == 1;
         let mut candidates = written / 2..written - WINDOW;
@@ -42,7 +48,10 @@ impl Spot {
             (!copies.is_empty()).then_some((at, copies))
         });
         let (at, copies) = found.expect("the second copy holds the same bytes");
-        Self { journal: (journal, at + WINDOW / 2), copies }
+        Self {
+            journal: (journal, at + WINDOW / 2),
+            copies,
+        }
     }
 
     fn damage_journal(&self) {
@@ -71,7 +80,10 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 fn occurrences(bytes: &[u8], window: &[u8]) -> Vec<usize> {
     let starts = bytes.windows(window.len()).enumerate();
-    starts.filter(|(_, there)| *there == window).map(|(at, _)| at).collect()
+    starts
+        .filter(|(_, there)| *there == window)
+        .map(|(at, _)| at)
+        .collect()
 }
 
 fn flip((file, at): &(PathBuf, usize)) {
@@ -93,7 +105,10 @@ async fn closed_log() -> (Town, String) {
 
 /// `events=… commits=… root=…` in what `verify` prints.
 fn root(stdout: &str) -> String {
-    let line = stdout.lines().find(|line| line.contains("root=")).expect("a line with the root");
+    let line = stdout
+        .lines()
+        .find(|line| line.contains("root="))
+        .expect("a line with the root");
     let words = line.split_whitespace().filter(|word| word.contains('='));
     words.collect::<Vec<_>>().join(" ")
 }
@@ -102,7 +117,11 @@ fn root(stdout: &str) -> String {
 #[track_caller]
 fn verify_names(folder: &Folder, name: &str) {
     let verified = folder.run(&["verify"], &[]).exits(1);
-    assert!(verified.stderr.contains(name), "it should name {name}: {}", verified.stderr);
+    assert!(
+        verified.stderr.contains(name),
+        "it should name {name}: {}",
+        verified.stderr
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -123,7 +142,11 @@ async fn a_flipped_byte_in_one_copy_is_named_and_healed_from_the_other() {
         town.start().await;
         town.stop().terminate().exits(0);
         let verified = town.folder.run(&["verify"], &[]).exits(0);
-        assert_eq!(root(&verified.stdout), root_before, "nothing is lost or changed");
+        assert_eq!(
+            root(&verified.stdout),
+            root_before,
+            "nothing is lost or changed"
+        );
         assert_eq!(town.folder.replay(&["--type", "HazardReported"]).len(), 20);
     }
 }
@@ -157,8 +180,12 @@ async fn a_journal_cut_short_is_healed_from_the_second_copy() {
     let (mut town, root_before) = closed_log().await;
     let spot = Spot::in_the_middle(&town.folder.data());
     let (journal, at) = &spot.journal;
-    let file = fs::OpenOptions::new().write(true).open(journal).expect("it can be opened");
-    file.set_len(u64::try_from(*at).expect("an offset")).expect("it can be cut");
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .open(journal)
+        .expect("it can be opened");
+    file.set_len(u64::try_from(*at).expect("an offset"))
+        .expect("it can be cut");
     drop(file);
     verify_names(&town.folder, "journal");
     town.start().await;

@@ -19,9 +19,15 @@ fn the_demo_exits_0_and_prints_the_figures_of_the_pilot_and_of_the_import() {
     let (_, ran) = shared();
     let ran = ran.clone().exits(0);
     let digits_only = ran.stdout.replace(',', "");
-    let words: Vec<_> = digits_only.split(|letter: char| !letter.is_ascii_digit()).collect();
+    let words: Vec<_> = digits_only
+        .split(|letter: char| !letter.is_ascii_digit())
+        .collect();
     for figure in ["2401", "2139", "1228", "262", "245", "481", "1200"] {
-        assert!(words.contains(&figure), "{figure} is not in:\n{}", ran.stdout);
+        assert!(
+            words.contains(&figure),
+            "{figure} is not in:\n{}",
+            ran.stdout
+        );
     }
     assert!(!ran.stdout.contains("WRONG"), "{}", ran.stdout);
 }

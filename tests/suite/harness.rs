@@ -16,6 +16,7 @@ use api::session::Session;
 use rustix::process::{Pid, Signal, kill_process};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
+use tonic::transport::Endpoint;
 
 /// Subject of the first administrator.
 pub(crate) const ADMIN: &str = "admin";
@@ -47,13 +48,21 @@ pub(crate) fn binary() -> &'static Path {
 /// True if the binary is younger than every file that cargo says it was made of.
 fn is_fresh(binary: &Path) -> bool {
     let changed = |path: &Path| fs::metadata(path).and_then(|file| file.modified()).ok();
-    let Some(built) = changed(binary) else { return false };
-    let Ok(made_of) = fs::read_to_string(binary.with_extension("d")) else { return false };
+    let Some(built) = changed(binary) else {
+        return false;
+    };
+    let Ok(made_of) = fs::read_to_string(binary.with_extension("d")) else {
+        return false;
+    };
     let sources = made_of.split_once(": ").map_or("", |(_, sources)| sources);
     let younger = |at: SystemTime| at <= built;
-    sources.split_whitespace().all(|source| changed(Path::new(source)).is_some_and(younger))
+    sources
+        .split_whitespace()
+        .all(|source| changed(Path::new(source)).is_some_and(younger))
 }
 
+/// Builds it as `cargo test --workspace` would: with the same features, so that nothing but what
+/// changed is compiled again. A test of `api` makes cargo build the binary along.
 fn build(folder: &Path) {
     let target = folder.parent().expect("target/profile");
     let profile = match folder.file_name().and_then(|name| name.to_str()) {
@@ -62,8 +71,15 @@ fn build(folder: &Path) {
     };
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let built = Command::new(cargo)
-        .args(["build", "--quiet", "--package", "api", "--bin", "benniu", "--profile", profile])
-        .arg("--target-dir")
+        .args([
+            "test",
+            "--quiet",
+            "--workspace",
+            "--test",
+            "binary",
+            "--no-run",
+        ])
+        .args(["--profile", profile, "--target-dir"])
         .arg(target)
         .current_dir(repository())
         .status()
@@ -124,7 +140,11 @@ pub(crate) fn run<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Ran {
     command.args(args);
     let mut ended = Running::spawn(command);
     let code = ended.wait(COMMAND_TIME_MAX);
-    Ran { code, stdout: ended.stdout(), stderr: ended.stderr() }
+    Ran {
+        code,
+        stdout: ended.stdout(),
+        stderr: ended.stderr(),
+    }
 }
 
 /// Runs a command on a folder: `benniu NAME --data DATA ARGS…`.
@@ -153,9 +173,14 @@ impl Gathered {
         let reader = thread::spawn(move || {
             let mut pipe = BufReader::new(pipe);
             let mut line = Vec::new();
-            while pipe.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+            while pipe
+                .read_until(b'\n', &mut line)
+                .is_ok_and(|length| length > 0)
+            {
                 let written = String::from_utf8_lossy(&line).into_owned();
-                into.lock().unwrap_or_else(PoisonError::into_inner).push_str(&written);
+                into.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push_str(&written);
                 if let Some(lines) = &lines {
                     // Nobody may be listening any more.
                     let _ = lines.send(written);
@@ -163,7 +188,10 @@ impl Gathered {
                 line.clear();
             }
         });
-        Self { text, reader: Some(reader) }
+        Self {
+            text,
+            reader: Some(reader),
+        }
     }
 
     /// All of it; call it after the process has ended.
@@ -175,7 +203,10 @@ impl Gathered {
     }
 
     fn so_far(&self) -> String {
-        self.text.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.text
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -186,13 +217,23 @@ impl Running {
 
     /// Also tells every line of standard output as it comes.
     fn spawn_and_tell(mut command: Command, lines: Option<mpsc::Sender<String>>) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         // What the caller's shell has set must not change what the tests see.
-        command.env_remove("RUST_LOG").env("NO_COLOR", "1").env("COLUMNS", "100");
+        command
+            .env_remove("RUST_LOG")
+            .env("NO_COLOR", "1")
+            .env("COLUMNS", "100");
         let mut child = command.spawn().expect("the binary starts");
         let stdout = Gathered::of(child.stdout.take().expect("it is piped"), lines);
         let stderr = Gathered::of(child.stderr.take().expect("it is piped"), None);
-        Self { child, stdout, stderr }
+        Self {
+            child,
+            stdout,
+            stderr,
+        }
     }
 
     /// Waits for its end; `None` if a signal ended it.
@@ -205,7 +246,11 @@ impl Running {
             }
             if started.elapsed() > at_most {
                 self.kill();
-                panic!("it hangs; stdout:\n{}\nstderr:\n{}", self.stdout(), self.stderr());
+                panic!(
+                    "it hangs; stdout:\n{}\nstderr:\n{}",
+                    self.stdout(),
+                    self.stderr()
+                );
             }
             thread::sleep(LOOK_EVERY);
         }
@@ -241,13 +286,17 @@ pub(crate) struct Folder {
 impl Folder {
     /// A place whose data folder does not exist yet.
     pub(crate) fn empty() -> Self {
-        Self { place: TempDir::with_prefix("benniu-e2e-").expect("a temporary folder") }
+        Self {
+            place: TempDir::with_prefix("benniu-e2e-").expect("a temporary folder"),
+        }
     }
 
     /// A log on a simulated clock that stands at [`BIRTH`].
     pub(crate) fn born() -> Self {
         let folder = Self::empty();
-        folder.init(&["--simulated-from", BIRTH, "--seed", "1"]).exits(0);
+        folder
+            .init(&["--simulated-from", BIRTH, "--seed", "1"])
+            .exits(0);
         folder
     }
 
@@ -259,8 +308,14 @@ impl Folder {
     }
 
     fn init(&self, clock: &[&str]) -> Ran {
-        let birth =
-            ["--origin", "test.example/log", "--zone", "Asia/Shanghai", "--admin", ADMIN];
+        let birth = [
+            "--origin",
+            "test.example/log",
+            "--zone",
+            "Asia/Shanghai",
+            "--admin",
+            ADMIN,
+        ];
         self.run(&["init"], &[&birth, clock].concat())
     }
 
@@ -316,7 +371,10 @@ impl Folder {
             if now == before {
                 return now;
             }
-            assert!(started.elapsed() < SERVICE_TIME_MAX, "an idle service keeps writing");
+            assert!(
+                started.elapsed() < SERVICE_TIME_MAX,
+                "an idle service keeps writing"
+            );
             before = now;
         }
     }
@@ -338,7 +396,11 @@ impl Server {
             let line = tokio::task::block_in_place(|| lines.recv_timeout(SERVICE_TIME_MAX));
             let Ok(line) = line else {
                 running.kill();
-                panic!("serve says no address: {}{}", running.stdout(), running.stderr());
+                panic!(
+                    "serve says no address: {}{}",
+                    running.stdout(),
+                    running.stderr()
+                );
             };
             url = address(&line);
         }
@@ -352,12 +414,20 @@ impl Server {
     pub(crate) fn refuses_to_start(data: &Path) -> Ran {
         let mut running = Running::spawn(Self::command(data));
         let code = running.wait(SERVICE_TIME_MAX);
-        Ran { code, stdout: running.stdout(), stderr: running.stderr() }
+        Ran {
+            code,
+            stdout: running.stdout(),
+            stderr: running.stderr(),
+        }
     }
 
     fn command(data: &Path) -> Command {
         let mut command = Command::new(binary());
-        command.arg("serve").arg("--data").arg(data).args(["--listen", "127.0.0.1:0"]);
+        command
+            .arg("serve")
+            .arg("--data")
+            .arg(data)
+            .args(["--listen", "127.0.0.1:0"]);
         command
     }
 
@@ -365,16 +435,22 @@ impl Server {
         use tonic_health::pb::HealthCheckRequest;
         use tonic_health::pb::health_check_response::ServingStatus;
         use tonic_health::pb::health_client::HealthClient;
+        let endpoint = Endpoint::from_shared(self.url.clone()).expect("a URL");
         let started = Stopwatch::now();
         loop {
-            if let Ok(mut health) = HealthClient::connect(self.url.clone()).await {
-                let answer = health.check(HealthCheckRequest::default()).await;
+            if let Ok(channel) = endpoint.connect().await {
+                let answer = HealthClient::new(channel)
+                    .check(HealthCheckRequest::default())
+                    .await;
                 if answer.is_ok_and(|a| a.get_ref().status() == ServingStatus::Serving) {
                     return;
                 }
             }
             let said = self.running.stderr.so_far();
-            assert!(started.elapsed() < SERVICE_TIME_MAX, "it never serves: {said}");
+            assert!(
+                started.elapsed() < SERVICE_TIME_MAX,
+                "it never serves: {said}"
+            );
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
@@ -386,7 +462,9 @@ impl Server {
 
     /// A client in somebody's name.
     pub(crate) async fn session(&self, subject: &str) -> Session {
-        Session::connect(&self.url, subject).await.expect("the service takes connections")
+        Session::connect(&self.url, subject)
+            .await
+            .expect("the service takes connections")
     }
 
     /// Kills it as a crash would (SIGKILL).
@@ -399,7 +477,11 @@ impl Server {
         let pid = Pid::from_child(&self.running.child);
         kill_process(pid, Signal::TERM).expect("it can be signalled");
         let code = self.running.wait(SERVICE_TIME_MAX);
-        Ran { code, stdout: self.running.stdout(), stderr: self.running.stderr() }
+        Ran {
+            code,
+            stdout: self.running.stdout(),
+            stderr: self.running.stderr(),
+        }
     }
 }
 

@@ -18,7 +18,11 @@ fn shipped() -> String {
 
 /// The header and the first rows of the shipped file.
 fn some_rows(rows: usize) -> Vec<String> {
-    shipped().lines().take(rows + 1).map(str::to_owned).collect()
+    shipped()
+        .lines()
+        .take(rows + 1)
+        .map(str::to_owned)
+        .collect()
 }
 
 fn import(folder: &Folder, files: &[&PathBuf]) -> Ran {
@@ -38,7 +42,10 @@ fn figures(folder: &Folder) -> BTreeMap<String, Vec<(String, String)>> {
         let text = |name: &str| event[name].as_str().expect("a text").to_owned();
         let stream = text("stream");
         if stream.starts_with("hazard/") {
-            figures.entry(stream).or_default().push((text("type"), text("occurred_at")));
+            figures
+                .entry(stream)
+                .or_default()
+                .push((text("type"), text("occurred_at")));
         }
     }
     figures
@@ -57,14 +64,24 @@ fn a_file_goes_in_whole_and_a_second_time_appends_nothing_and_says_so() {
     let figures_before = figures(&folder);
     let rows = shipped().lines().count() - 1;
     assert_eq!(count(&figures_before, "HazardReported"), rows);
-    let closed = shipped().lines().filter(|line| line.contains(",Closed,")).count();
+    let closed = shipped()
+        .lines()
+        .filter(|line| line.contains(",Closed,"))
+        .count();
     assert_eq!(count(&figures_before, "ClosedBySource"), closed);
     let verified = folder.run(&["verify"], &[]).exits(0).stdout;
 
     let again = import(&folder, &[&file]).exits(0);
     let said = format!("{}{}", again.stdout, again.stderr).to_lowercase();
-    assert!(said.contains("nothing"), "it says that nothing was appended: {said}");
-    assert_eq!(folder.run(&["verify"], &[]).exits(0).stdout, verified, "nothing was appended");
+    assert!(
+        said.contains("nothing"),
+        "it says that nothing was appended: {said}"
+    );
+    assert_eq!(
+        folder.run(&["verify"], &[]).exits(0).stdout,
+        verified,
+        "nothing was appended"
+    );
     assert_eq!(figures(&folder), figures_before);
 }
 
@@ -80,7 +97,10 @@ fn rows_that_cannot_go_in_are_reported_by_file_and_line_and_the_good_ones_go_in(
     };
     let header = cells(0);
     let column = |name: &str| {
-        header.iter().position(|column| column == name).expect("a column of the source")
+        header
+            .iter()
+            .position(|column| column == name)
+            .expect("a column of the source")
     };
     let mut bytes = Vec::new();
     for line in [
@@ -96,7 +116,11 @@ fn rows_that_cannot_go_in_are_reported_by_file_and_line_and_the_good_ones_go_in(
         bytes.push(b'\n');
     }
     let broken = with(7, column("TYPE"), "Egr\u{1}ss");
-    bytes.extend(broken.bytes().map(|byte| if byte == 1 { 0xff } else { byte }));
+    bytes.extend(
+        broken
+            .bytes()
+            .map(|byte| if byte == 1 { 0xff } else { byte }),
+    );
     bytes.extend(format!("\n{}\n", rows[8]).bytes());
     let bad_rows = folder.file("bad-rows.csv", bytes);
     let missing = rows.join("\n").replacen("TARGET_DT", "DUE", 1);
@@ -111,11 +135,18 @@ fn rows_that_cannot_go_in_are_reported_by_file_and_line_and_the_good_ones_go_in(
         ("bad-rows.csv:8", "UTF-8"),
         ("missing-column.csv:1", "TARGET_DT"),
     ] {
-        let line = ran.stderr.lines().find(|line| line.contains(&format!("{place}: ")));
+        let line = ran
+            .stderr
+            .lines()
+            .find(|line| line.contains(&format!("{place}: ")));
         let line = line.unwrap_or_else(|| panic!("{place} is not in: {}", ran.stderr));
         assert!(line.contains(reason), "{line} should say {reason}");
     }
-    assert_eq!(count(&figures(&folder), "HazardReported"), 3, "rows 2, 6 and 9 are good");
+    assert_eq!(
+        count(&figures(&folder), "HazardReported"),
+        3,
+        "rows 2, 6 and 9 are good"
+    );
     folder.run(&["verify"], &[]).exits(0);
 }
 
@@ -131,7 +162,11 @@ fn what_the_source_calls_on_time_changes_no_figure() {
             cells[ON_TIME] = status(&cells[ON_TIME]);
             cells.join(",")
         };
-        rows.iter().enumerate().map(line).collect::<Vec<_>>().join("\n")
+        rows.iter()
+            .enumerate()
+            .map(line)
+            .collect::<Vec<_>>()
+            .join("\n")
     };
     let flipped = |status: &str| match status {
         "ONTIME" => "OVERDUE".to_owned(),
@@ -160,7 +195,9 @@ fn a_closing_that_a_later_file_brings_is_taken_over() {
     let mut open: Vec<_> = rows[1].split(',').map(str::to_owned).collect();
     open[3].clear();
     "Open".clone_into(&mut open[5]);
-    let first = [&rows[0], &open.join(","), &rows[2]].map(String::as_str).join("\n");
+    let first = [&rows[0], &open.join(","), &rows[2]]
+        .map(String::as_str)
+        .join("\n");
     let first = folder.file("first.csv", first);
     let second = folder.file("second.csv", rows.join("\n"));
     import(&folder, &[&first]).exits(0);

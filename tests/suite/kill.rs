@@ -45,7 +45,9 @@ impl Sender {
                 Ok(answer) => {
                     let receipt = answer.receipt.expect("a receipt");
                     assert!(!receipt.replayed, "every command is new");
-                    self.sent.entry(id).and_modify(|sent| sent.1 = Some(receipt));
+                    self.sent
+                        .entry(id)
+                        .and_modify(|sent| sent.1 = Some(receipt));
                     answered.fetch_add(1, Ordering::SeqCst);
                 }
                 Err(status) => {
@@ -61,10 +63,16 @@ impl Sender {
     async fn repeat(&mut self, session: Session) -> usize {
         let mut taken = 0;
         for (request, receipt) in self.sent.values_mut().filter(|sent| sent.1.is_none()) {
-            let answer = session.call(request.clone()).await.expect("a repeat is answered");
+            let answer = session
+                .call(request.clone())
+                .await
+                .expect("a repeat is answered");
             let again = answer.receipt.expect("a receipt");
             taken += usize::from(again.replayed);
-            *receipt = Some(wire::Receipt { replayed: false, ..again });
+            *receipt = Some(wire::Receipt {
+                replayed: false,
+                ..again
+            });
         }
         taken
     }
@@ -75,7 +83,10 @@ async fn every_acknowledged_command_is_there_exactly_once_after_six_kills() {
     let mut town = Town::with_volunteers(3).await;
     let subjects = [CAPTAIN, INSTRUCTOR, OFFICER, RECTIFIER, INSPECTOR].map(str::to_owned);
     let subjects = subjects.into_iter().chain((0..3).map(volunteer_login));
-    let new = |subject| Sender { subject, ..Sender::default() };
+    let new = |subject| Sender {
+        subject,
+        ..Sender::default()
+    };
     let mut senders: Vec<_> = subjects.map(new).collect();
     assert_eq!(senders.len(), CLIENTS);
     let (mut unanswered, mut taken_all_the_same) = (Vec::new(), 0);
@@ -122,8 +133,14 @@ async fn every_acknowledged_command_is_there_exactly_once_after_six_kills() {
         for (n, (request, receipt)) in sender.sent.values().enumerate() {
             let receipt = receipt.clone().expect("every command has an answer by now");
             if n % 10 == 0 {
-                let again = session.call(request.clone()).await.expect("a repeat is answered");
-                let expected = wire::Receipt { replayed: true, ..receipt.clone() };
+                let again = session
+                    .call(request.clone())
+                    .await
+                    .expect("a repeat is answered");
+                let expected = wire::Receipt {
+                    replayed: true,
+                    ..receipt.clone()
+                };
                 assert_eq!(again.receipt, Some(expected));
             }
             acknowledged.insert(format!("hazard/{}", request.hazard_id), receipt.position);
@@ -154,9 +171,15 @@ async fn a_kill_before_the_first_command_and_two_kills_in_a_row_are_borne() {
         town.folder.run(&["verify"], &[]).exits(0);
         town.start().await;
         let after = town.log().await;
-        assert_eq!((after.position, &after.root), (before.position, &before.root));
+        assert_eq!(
+            (after.position, &after.root),
+            (before.position, &before.root)
+        );
     }
     let events = town.folder.replay(&[]);
-    let positions: BTreeSet<_> = events.iter().filter_map(|e| e["position"].as_u64()).collect();
+    let positions: BTreeSet<_> = events
+        .iter()
+        .filter_map(|e| e["position"].as_u64())
+        .collect();
     assert_eq!(positions, (1..=before.position).collect());
 }

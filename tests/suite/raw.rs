@@ -21,7 +21,9 @@ pub(crate) async fn send(
     message: Vec<u8>,
 ) -> Status {
     let address = url.strip_prefix("http://").expect("a plain URL");
-    let tcp = TcpStream::connect(address).await.expect("the service takes connections");
+    let tcp = TcpStream::connect(address)
+        .await
+        .expect("the service takes connections");
     let (mut sender, connection) = h2::client::handshake(tcp).await.expect("it speaks HTTP/2");
     let connection = tokio::spawn(connection);
     let mut head = http::Request::post(format!("{url}{method}"))
@@ -43,9 +45,15 @@ pub(crate) async fn send(
         let mut body = answer.into_body();
         while let Some(chunk) = body.data().await {
             let length = chunk.expect("an answer goes on").len();
-            body.flow_control().release_capacity(length).expect("it was received");
+            body.flow_control()
+                .release_capacity(length)
+                .expect("it was received");
         }
-        let trailers = body.trailers().await.expect("an answer ends").unwrap_or_default();
+        let trailers = body
+            .trailers()
+            .await
+            .expect("an answer ends")
+            .unwrap_or_default();
         Status::from_header_map(&trailers).expect("a gRPC status")
     };
     connection.abort();

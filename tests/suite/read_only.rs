@@ -16,7 +16,9 @@ fn ask_everything(folder: &Folder) {
 async fn busy() -> Town {
     let mut town = Town::with_volunteers(1).await;
     town.report().await;
-    let shift = town.walk(0, at("2024-07-01T11:00:00Z"), &[volunteer(0)]).await;
+    let shift = town
+        .walk(0, at("2024-07-01T11:00:00Z"), &[volunteer(0)])
+        .await;
     town.verify(&shift, volunteer(0)).await;
     town.balance(volunteer(0)).await;
     town

@@ -106,7 +106,11 @@ struct Cell {
 
 fn key(zone: &str, at: i64) -> CellKey {
     let local = at + SHANGHAI;
-    (zone.to_owned(), local.div_euclid(86_400), local.rem_euclid(86_400) / 3_600)
+    (
+        zone.to_owned(),
+        local.div_euclid(86_400),
+        local.rem_euclid(86_400) / 3_600,
+    )
 }
 
 /// The seconds of `from..until` in each cell.
@@ -214,12 +218,17 @@ async fn played() -> Town {
     town.advance(from + chrono::Duration::minutes(20)).await;
     town.check_out(&short, people[0]).await;
     town.verify(&short, people[0]).await;
-    let campaign = town.campaign(at("2024-07-05T10:00:00Z"), &people[..2]).await;
+    let campaign = town
+        .campaign(at("2024-07-05T10:00:00Z"), &people[..2])
+        .await;
     for person in &people[..2] {
-        town.done(OFFICER, town.campaign_verification(&campaign, *person)).await;
+        town.done(OFFICER, town.campaign_verification(&campaign, *person))
+            .await;
     }
     // Past the vesting of the first ones; the last patrol is pending still.
-    let last = town.walk(3, at("2024-07-09T11:00:00Z"), &people[1..3]).await;
+    let last = town
+        .walk(3, at("2024-07-09T11:00:00Z"), &people[1..3])
+        .await;
     town.verify(&last, people[1]).await;
     town.verify(&last, people[2]).await;
     // One award is taken back.
@@ -229,7 +238,9 @@ async fn played() -> Town {
         ..Default::default()
     };
     let lines = town.done(CAPTAIN, request).await.lines;
-    let pending = lines.iter().rfind(|line| line.kind() == api::wire::StatementLineKind::Granted);
+    let pending = lines
+        .iter()
+        .rfind(|line| line.kind() == api::wire::StatementLineKind::Granted);
     let request = api::wire::ReverseAwardRequest {
         command_id: town.id(),
         person_id: people[2].to_string(),
@@ -248,14 +259,24 @@ async fn every_balance_and_four_cells_agree_with_a_plain_count_of_the_events() {
     town.balance(volunteer(0)).await;
     town.stop().terminate().exits(0);
     let events = town.folder.replay(&[]);
-    let now = events.iter().map(|event| seconds(&event["recorded_at"])).max().expect("events");
+    let now = events
+        .iter()
+        .map(|event| seconds(&event["recorded_at"]))
+        .max()
+        .expect("events");
 
     let points = points_by_rules(&events, now);
     assert_eq!(points.len(), 4, "four people earned something");
     for (person, expected) in &points {
-        let balance = town.folder.run(&["balance"], &[person, "--json"]).exits(0).json();
+        let balance = town
+            .folder
+            .run(&["balance"], &[person, "--json"])
+            .exits(0)
+            .json();
         let number = |name: &str| {
-            balance[name].as_u64().unwrap_or_else(|| panic!("{name} in {balance}"))
+            balance[name]
+                .as_u64()
+                .unwrap_or_else(|| panic!("{name} in {balance}"))
         };
         let found = Points {
             granted: number("granted"),
@@ -268,10 +289,22 @@ async fn every_balance_and_four_cells_agree_with_a_plain_count_of_the_events() {
         assert_eq!(number("expired"), 0);
     }
     let of = |person| &points[&volunteer(person).to_string()];
-    assert_eq!((of(3).granted, of(3).forgone), (100, 50), "the cap kept the third patrol back");
-    assert_eq!((of(2).reversed, of(2).spendable), (50, 50), "one of two was taken back");
+    assert_eq!(
+        (of(3).granted, of(3).forgone),
+        (100, 50),
+        "the cap kept the third patrol back"
+    );
+    assert_eq!(
+        (of(2).reversed, of(2).spendable),
+        (50, 50),
+        "one of two was taken back"
+    );
     let captain = staff(CAPTAIN).to_string();
-    let balance = town.folder.run(&["balance"], &[&captain, "--json"]).exits(0).json();
+    let balance = town
+        .folder
+        .run(&["balance"], &[&captain, "--json"])
+        .exits(0)
+        .json();
     assert_eq!(balance["granted"], 0, "who walked nothing has nothing");
 
     let expected = coverage(&events);
@@ -282,7 +315,11 @@ async fn every_balance_and_four_cells_agree_with_a_plain_count_of_the_events() {
         let epoch = chrono::NaiveDate::default();
         let hour = cell["hour"].as_i64().expect("an hour");
         let key = (text(&cell["zone"]), (day - epoch).num_days(), hour);
-        let number = |name: &str| cell[name].as_u64().unwrap_or_else(|| panic!("{name} in {cell}"));
+        let number = |name: &str| {
+            cell[name]
+                .as_u64()
+                .unwrap_or_else(|| panic!("{name} in {cell}"))
+        };
         let seconds = |name: &str| i64::try_from(number(name)).expect("few seconds");
         let cell = Cell {
             planned_seconds: seconds("planned_seconds"),
@@ -310,13 +347,23 @@ async fn every_balance_and_four_cells_agree_with_a_plain_count_of_the_events() {
             checkpoints_hit: hit,
             checkpoints_missed: missed,
         };
-        assert_eq!(expected.get(&key), Some(&by_hand), "by the events, zone {zone} at {when}");
-        assert_eq!(found.get(&key), Some(&by_hand), "by the model, zone {zone} at {when}");
+        assert_eq!(
+            expected.get(&key),
+            Some(&by_hand),
+            "by the events, zone {zone} at {when}"
+        );
+        assert_eq!(
+            found.get(&key),
+            Some(&by_hand),
+            "by the model, zone {zone} at {when}"
+        );
     }
     assert_eq!(found, expected, "all other cells agree too");
 }
 
 /// The cells in the answer of `coverage --json`.
 fn cells(answer: &Value) -> &Vec<Value> {
-    answer["cells"].as_array().unwrap_or_else(|| panic!("cells in {answer}"))
+    answer["cells"]
+        .as_array()
+        .unwrap_or_else(|| panic!("cells in {answer}"))
 }

@@ -6,7 +6,10 @@ use serde_json::Value;
 use crate::town::{CAPTAIN, INSPECTOR, Town, at, volunteer};
 
 fn types(events: &[Value]) -> Vec<&str> {
-    events.iter().map(|event| event["type"].as_str().expect("a type")).collect()
+    events
+        .iter()
+        .map(|event| event["type"].as_str().expect("a type"))
+        .collect()
 }
 
 /// Insists on what every line has, and on the order of the log.
@@ -16,9 +19,20 @@ fn check_lines(events: &[Value]) {
         let position = event["position"].as_u64().expect("a position");
         assert!(position > last, "{event} comes after {last}");
         last = position;
-        assert!(event["version"].as_u64().is_some_and(|version| version > 0), "{event}");
-        assert!(event["stream"].as_str().is_some_and(|stream| stream.contains('/')), "{event}");
-        assert!(event["type"].is_string() && event["payload"].is_object(), "{event}");
+        assert!(
+            event["version"].as_u64().is_some_and(|version| version > 0),
+            "{event}"
+        );
+        assert!(
+            event["stream"]
+                .as_str()
+                .is_some_and(|stream| stream.contains('/')),
+            "{event}"
+        );
+        assert!(
+            event["type"].is_string() && event["payload"].is_object(),
+            "{event}"
+        );
         for time in ["occurred_at", "recorded_at"] {
             let text = event[time].as_str().expect("an instant");
             assert!(text.parse::<domain::Instant>().is_ok(), "{event}");
@@ -35,7 +49,9 @@ async fn a_hazard_and_a_person_are_replayed_event_by_event() {
     town.done(INSPECTOR, town.reinspection(&hazard)).await;
     town.done(CAPTAIN, town.close_out(&hazard)).await;
     let other = town.report().await;
-    let shift = town.walk(0, at("2024-07-01T11:00:00Z"), &[walker, volunteer(1)]).await;
+    let shift = town
+        .walk(0, at("2024-07-01T11:00:00Z"), &[walker, volunteer(1)])
+        .await;
     town.verify(&shift, walker).await;
     town.verify(&shift, volunteer(1)).await;
     town.balance(walker).await;
@@ -88,11 +104,19 @@ async fn a_hazard_and_a_person_are_replayed_event_by_event() {
     };
     let (person, case) = (walker.to_string(), hazard.as_str());
     // Beside the running service, and after its end.
-    check(&town.folder.replay(&["--case", case]), &town.folder.replay(&["--person", &person]));
+    check(
+        &town.folder.replay(&["--case", case]),
+        &town.folder.replay(&["--person", &person]),
+    );
     town.stop().terminate().exits(0);
-    check(&town.folder.replay(&["--case", case]), &town.folder.replay(&["--person", &person]));
+    check(
+        &town.folder.replay(&["--case", case]),
+        &town.folder.replay(&["--person", &person]),
+    );
 
-    let one_stream = town.folder.replay(&["--stream", &format!("hazard/{other}")]);
+    let one_stream = town
+        .folder
+        .replay(&["--stream", &format!("hazard/{other}")]);
     assert_eq!(types(&one_stream), ["HazardReported"]);
     let reported = town.folder.replay(&["--type", "HazardReported"]);
     assert_eq!(reported.len(), 2);
@@ -100,5 +124,8 @@ async fn a_hazard_and_a_person_are_replayed_event_by_event() {
     check_lines(&all);
     let from = all[9]["position"].to_string();
     let to = all[19]["position"].to_string();
-    assert_eq!(town.folder.replay(&["--from", &from, "--to", &to]), all[9..=19]);
+    assert_eq!(
+        town.folder.replay(&["--from", &from, "--to", &to]),
+        all[9..=19]
+    );
 }

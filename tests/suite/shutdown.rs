@@ -22,7 +22,9 @@ async fn an_end_under_load_loses_nothing_that_was_acknowledged() {
                 request.command_id = derived("end command", &[&client, &n]).to_string();
                 request.hazard_id = derived("end hazard", &[&client, &n]).to_string();
                 let stream = format!("hazard/{}", request.hazard_id);
-                let Ok(answer) = session.call(request).await else { break };
+                let Ok(answer) = session.call(request).await else {
+                    break;
+                };
                 acknowledged.push((stream, answer.receipt.expect("a receipt").position));
                 answered.fetch_add(1, Ordering::SeqCst);
             }
@@ -52,7 +54,10 @@ async fn an_end_under_load_loses_nothing_that_was_acknowledged() {
         .collect();
     assert!(acknowledged.len() >= 100);
     for (stream, position) in acknowledged {
-        assert!(there.contains(&(stream, position)), "position {position} is lost");
+        assert!(
+            there.contains(&(stream, position)),
+            "position {position} is lost"
+        );
     }
 
     town.start().await;

@@ -92,7 +92,11 @@ pub(crate) fn tag(zone: usize, stop: usize) -> String {
 #[track_caller]
 pub(crate) fn refused<T: std::fmt::Debug>(answer: Result<T, Status>, code: Code, name: &str) {
     let status = answer.expect_err(name);
-    assert_eq!((status.code(), reason(&status).as_deref()), (code, Some(name)), "{status:?}");
+    assert_eq!(
+        (status.code(), reason(&status).as_deref()),
+        (code, Some(name)),
+        "{status:?}"
+    );
 }
 
 impl Town {
@@ -112,8 +116,12 @@ impl Town {
         town.start().await;
         town.found(&plan).await;
         for number in 0..volunteers {
-            town.settle(volunteer(number), &volunteer_login(number), wire::MemberKind::Volunteer)
-                .await;
+            town.settle(
+                volunteer(number),
+                &volunteer_login(number),
+                wire::MemberKind::Volunteer,
+            )
+            .await;
         }
         town
     }
@@ -145,7 +153,9 @@ impl Town {
     /// A client in somebody's name, over one connection.
     pub(crate) fn by(&self, subject: &str) -> Session {
         let session = self.session.as_ref().expect("the service runs");
-        session.in_the_name_of(subject).expect("a subject of plain letters")
+        session
+            .in_the_name_of(subject)
+            .expect("a subject of plain letters")
     }
 
     /// An id that this town has not used.
@@ -162,8 +172,10 @@ impl Town {
     pub(crate) async fn advance(&mut self, to: Instant) {
         if to > self.now {
             self.now = to;
-            let request =
-                wire::AdvanceClockRequest { command_id: self.id(), to: Some(timestamp(to)) };
+            let request = wire::AdvanceClockRequest {
+                command_id: self.id(),
+                to: Some(timestamp(to)),
+            };
             self.done(ADMIN, request).await;
         }
     }
@@ -183,7 +195,10 @@ impl Town {
     pub(crate) async fn balance(&self, person: Uuid) -> wire::Balance {
         let request = wire::GetBalanceRequest {
             person_id: person.to_string(),
-            consistency: Some(wire::ReadConsistency { at_least: None, with_consequences: true }),
+            consistency: Some(wire::ReadConsistency {
+                at_least: None,
+                with_consequences: true,
+            }),
             ..Default::default()
         };
         self.done(ADMIN, request).await.balance.expect("a balance")
@@ -220,9 +235,21 @@ impl Town {
         };
         self.done(ADMIN, request).await;
         for (subject, kind, role) in [
-            (CAPTAIN, wire::MemberKind::CommunityWorker, Some(wire::Role::Captain)),
-            (INSTRUCTOR, wire::MemberKind::CommunityWorker, Some(wire::Role::Instructor)),
-            (OFFICER, wire::MemberKind::CommunityWorker, Some(wire::Role::Officer)),
+            (
+                CAPTAIN,
+                wire::MemberKind::CommunityWorker,
+                Some(wire::Role::Captain),
+            ),
+            (
+                INSTRUCTOR,
+                wire::MemberKind::CommunityWorker,
+                Some(wire::Role::Instructor),
+            ),
+            (
+                OFFICER,
+                wire::MemberKind::CommunityWorker,
+                Some(wire::Role::Officer),
+            ),
             (RECTIFIER, wire::MemberKind::PropertyStaff, None),
             (INSPECTOR, wire::MemberKind::SecurityGuard, None),
         ] {
@@ -314,7 +341,10 @@ impl Town {
         let place =
             domain::place::Place::from_degrees(between(lat, far_lat), between(lon, far_lon));
         let place = place.expect("a place on the earth");
-        wire::Place { lat_e7: place.lat_e7, lon_e7: place.lon_e7 }
+        wire::Place {
+            lat_e7: place.lat_e7,
+            lon_e7: place.lon_e7,
+        }
     }
 
     /// Id of a zone.
@@ -323,13 +353,20 @@ impl Town {
     }
 
     /// A plan for a shift of two hours.
-    pub(crate) fn plan(&self, shift_id: &str, zone: usize, from: Instant) -> wire::PlanShiftRequest {
+    pub(crate) fn plan(
+        &self,
+        shift_id: &str,
+        zone: usize,
+        from: Instant,
+    ) -> wire::PlanShiftRequest {
         wire::PlanShiftRequest {
             command_id: self.id(),
             shift_id: shift_id.to_owned(),
             community_id: community().to_string(),
             zone_id: self.zone(zone).to_owned(),
-            route: (0..STOPS).map(|stop| checkpoint(zone, stop).to_string()).collect(),
+            route: (0..STOPS)
+                .map(|stop| checkpoint(zone, stop).to_string())
+                .collect(),
             from: Some(timestamp(from)),
             until: Some(timestamp(from + Duration::minutes(SHIFT_MINUTES))),
             crew_min: 2,
@@ -405,7 +442,8 @@ impl Town {
         for stop in 0..STOPS {
             self.advance(from + Duration::minutes(20 + 50 * i64::try_from(stop).unwrap_or(0)))
                 .await;
-            self.scan(&shift_id, crew[stop % crew.len()], zone, stop).await;
+            self.scan(&shift_id, crew[stop % crew.len()], zone, stop)
+                .await;
         }
         self.advance(from + Duration::minutes(SHIFT_MINUTES)).await;
         for person in crew {
@@ -430,7 +468,10 @@ impl Town {
     /// Verifies somebody's part of a shift, by the officer.
     pub(crate) async fn verify(&self, shift_id: &str, person: Uuid) -> wire::Receipt {
         let request = self.verification(shift_id, person);
-        self.done(OFFICER, request).await.receipt.expect("a receipt")
+        self.done(OFFICER, request)
+            .await
+            .receipt
+            .expect("a receipt")
     }
 
     /// A whole wave of publicity with a door each, but for the verification.
@@ -550,7 +591,10 @@ impl Town {
 
     /// Closes a hazard.
     pub(crate) fn close_out(&self, hazard_id: &str) -> wire::CloseOutRequest {
-        wire::CloseOutRequest { command_id: self.id(), hazard_id: hazard_id.to_owned() }
+        wire::CloseOutRequest {
+            command_id: self.id(),
+            hazard_id: hazard_id.to_owned(),
+        }
     }
 }
 
@@ -558,12 +602,23 @@ fn zones(plan: &str) -> Vec<Zone> {
     let plan: Value = serde_json::from_str(plan).expect("GeoJSON");
     let features = plan["features"].as_array().expect("features");
     let zone = |feature: &Value| {
-        let ring = feature["geometry"]["coordinates"][0].as_array().expect("a ring");
+        let ring = feature["geometry"]["coordinates"][0]
+            .as_array()
+            .expect("a ring");
         let corner = |point: &Value| {
-            (point[0].as_f64().expect("a longitude"), point[1].as_f64().expect("a latitude"))
+            (
+                point[0].as_f64().expect("a longitude"),
+                point[1].as_f64().expect("a latitude"),
+            )
         };
-        let id = feature["properties"]["zone"].as_str().expect("an id").to_owned();
-        Zone { id, corners: ring.iter().map(corner).collect() }
+        let id = feature["properties"]["zone"]
+            .as_str()
+            .expect("an id")
+            .to_owned();
+        Zone {
+            id,
+            corners: ring.iter().map(corner).collect(),
+        }
     };
     features.iter().map(zone).collect()
 }

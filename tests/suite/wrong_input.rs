@@ -22,8 +22,14 @@ const PRINCIPAL: &str = "benniu-principal";
 #[track_caller]
 fn refused_for_field<T: std::fmt::Debug>(answer: Result<T, Status>, reason: &str, field: &str) {
     let status = answer.expect_err(field);
-    let named = status.get_details_bad_request().map(|details| details.field_violations);
-    let named: Vec<_> = named.into_iter().flatten().map(|violation| violation.field).collect();
+    let named = status
+        .get_details_bad_request()
+        .map(|details| details.field_violations);
+    let named: Vec<_> = named
+        .into_iter()
+        .flatten()
+        .map(|violation| violation.field)
+        .collect();
     assert_eq!(named, [field], "{status:?}");
     refused::<T>(Err(status), Code::InvalidArgument, reason);
 }
@@ -39,9 +45,16 @@ async fn an_unknown_id_is_not_found() {
         shift_id: town.id(),
         person_id: person_id.clone(),
     };
-    refused(town.by(CAPTAIN).call(request).await, Code::NotFound, "SHIFT_NOT_FOUND");
+    refused(
+        town.by(CAPTAIN).call(request).await,
+        Code::NotFound,
+        "SHIFT_NOT_FOUND",
+    );
     let unknown = town.id();
-    let answer = town.by(OFFICER).call(town.verification(&unknown, volunteer(0))).await;
+    let answer = town
+        .by(OFFICER)
+        .call(town.verification(&unknown, volunteer(0)))
+        .await;
     refused(answer, Code::NotFound, "SHIFT_NOT_FOUND");
     let answer = town.by(CAPTAIN).call(town.close_out(&unknown)).await;
     refused(answer, Code::NotFound, "HAZARD_NOT_FOUND");
@@ -50,19 +63,38 @@ async fn an_unknown_id_is_not_found() {
         campaign_id: town.id(),
         person_id,
     };
-    refused(town.by(CAPTAIN).call(request).await, Code::NotFound, "CAMPAIGN_NOT_FOUND");
+    refused(
+        town.by(CAPTAIN).call(request).await,
+        Code::NotFound,
+        "CAMPAIGN_NOT_FOUND",
+    );
     let request = wire::ReportHazardRequest {
         unit_id: town.id(),
         ..town.hazard(&unknown)
     };
-    refused(town.by(OFFICER).call(request).await, Code::NotFound, "UNIT_NOT_FOUND");
+    refused(
+        town.by(OFFICER).call(request).await,
+        Code::NotFound,
+        "UNIT_NOT_FOUND",
+    );
     let plan = wire::PlanShiftRequest {
         zone_id: unknown.clone(),
         ..town.plan(&unknown, 0, town.now() + Duration::hours(3))
     };
-    refused(town.by(CAPTAIN).call(plan).await, Code::NotFound, "ZONE_NOT_IN_PLAN");
-    let request = wire::GetHazardRequest { hazard_id: unknown, consistency: None };
-    let status = town.by(CAPTAIN).call(request).await.expect_err("there is none");
+    refused(
+        town.by(CAPTAIN).call(plan).await,
+        Code::NotFound,
+        "ZONE_NOT_IN_PLAN",
+    );
+    let request = wire::GetHazardRequest {
+        hazard_id: unknown,
+        consistency: None,
+    };
+    let status = town
+        .by(CAPTAIN)
+        .call(request)
+        .await
+        .expect_err("there is none");
     assert_eq!(status.code(), Code::NotFound, "{status:?}");
 
     assert_eq!(town.log().await.position, before.position);
@@ -72,11 +104,16 @@ async fn an_unknown_id_is_not_found() {
 async fn a_wrong_state_is_refused() {
     let town = Town::with_volunteers(2).await;
     let (walker, other) = (volunteer(0), volunteer(1));
-    let shift = town.sign_up(0, town.now() + Duration::hours(1), &[walker]).await;
+    let shift = town
+        .sign_up(0, town.now() + Duration::hours(1), &[walker])
+        .await;
     let hazard = town.report().await;
     let before = town.log().await;
 
-    let answer = town.by(OFFICER).call(town.verification(&shift, walker)).await;
+    let answer = town
+        .by(OFFICER)
+        .call(town.verification(&shift, walker))
+        .await;
     refused(answer, Code::FailedPrecondition, "SHIFT_NOT_COMPLETED");
     let answer = town.by(CAPTAIN).call(town.check_in(&shift, other)).await;
     refused(answer, Code::FailedPrecondition, "PERSON_NOT_SIGNED_UP");
@@ -92,7 +129,10 @@ async fn a_wrong_state_is_refused() {
     refused(answer, Code::FailedPrecondition, "HAZARD_NOT_RECTIFIED");
     let answer = town.by(CAPTAIN).call(town.close_out(&hazard)).await;
     refused(answer, Code::FailedPrecondition, "HAZARD_NOT_REINSPECTED");
-    let answer = town.by(CAPTAIN).call(town.plan(&shift, 0, town.now())).await;
+    let answer = town
+        .by(CAPTAIN)
+        .call(town.plan(&shift, 0, town.now()))
+        .await;
     refused(answer, Code::AlreadyExists, "SHIFT_ALREADY_PLANNED");
     let answer = town.by(CAPTAIN).call(town.hazard(&hazard)).await;
     refused(answer, Code::AlreadyExists, "HAZARD_ALREADY_REPORTED");
@@ -104,18 +144,34 @@ async fn a_wrong_state_is_refused() {
 async fn nobody_verifies_their_own_part() {
     let mut town = Town::with_volunteers(2).await;
     let captain = staff(CAPTAIN);
-    let shift = town.walk(0, at("2024-07-01T11:00:00Z"), &[captain, volunteer(0)]).await;
-    let campaign = town.campaign(at("2024-07-02T10:00:00Z"), &[captain, volunteer(1)]).await;
+    let shift = town
+        .walk(0, at("2024-07-01T11:00:00Z"), &[captain, volunteer(0)])
+        .await;
+    let campaign = town
+        .campaign(at("2024-07-02T10:00:00Z"), &[captain, volunteer(1)])
+        .await;
     let before = town.log().await;
 
-    let answer = town.by(CAPTAIN).call(town.verification(&shift, captain)).await;
+    let answer = town
+        .by(CAPTAIN)
+        .call(town.verification(&shift, captain))
+        .await;
     refused(answer, Code::PermissionDenied, "VERIFIER_IS_BENEFICIARY");
-    let answer = town.by(CAPTAIN).call(town.verification(&shift, volunteer(0))).await;
+    let answer = town
+        .by(CAPTAIN)
+        .call(town.verification(&shift, volunteer(0)))
+        .await;
     refused(answer, Code::PermissionDenied, "VERIFIER_WAS_ON_SHIFT");
-    let answer = town.by(CAPTAIN).call(town.campaign_verification(&campaign, captain)).await;
+    let answer = town
+        .by(CAPTAIN)
+        .call(town.campaign_verification(&campaign, captain))
+        .await;
     refused(answer, Code::PermissionDenied, "VERIFIER_IS_BENEFICIARY");
     let login = volunteer_login(1);
-    let answer = town.by(&login).call(town.verification(&shift, volunteer(0))).await;
+    let answer = town
+        .by(&login)
+        .call(town.verification(&shift, volunteer(0)))
+        .await;
     refused(answer, Code::PermissionDenied, "VERIFIER_NOT_ALLOWED");
 
     assert_eq!(town.log().await.position, before.position);
@@ -130,7 +186,10 @@ async fn nobody_reinspects_what_they_rectified_or_reported() {
 
     let answer = town.by(RECTIFIER).call(town.reinspection(&hazard)).await;
     refused(answer, Code::PermissionDenied, "REINSPECTOR_IS_RECTIFIER");
-    let answer = town.by(&volunteer_login(0)).call(town.reinspection(&hazard)).await;
+    let answer = town
+        .by(&volunteer_login(0))
+        .call(town.reinspection(&hazard))
+        .await;
     refused(answer, Code::PermissionDenied, "REINSPECTOR_IS_REPORTER");
 
     assert_eq!(town.log().await.position, before.position);
@@ -146,7 +205,10 @@ async fn who_is_nobody_here_may_not_call() {
 
     let answer = town.by("stranger").call(hazard.clone()).await;
     refused(answer, Code::Unauthenticated, "PRINCIPAL_NOT_REGISTERED");
-    let answer = town.by("stranger").call(wire::GetLogRequest::default()).await;
+    let answer = town
+        .by("stranger")
+        .call(wire::GetLogRequest::default())
+        .await;
     refused(answer, Code::Unauthenticated, "PRINCIPAL_NOT_REGISTERED");
     for system in ["system:timer", "system:reaction", "system:import"] {
         let answer = town.by(system).call(hazard.clone()).await;
@@ -176,12 +238,16 @@ async fn a_command_id_carries_one_content() {
     town.done(CAPTAIN, first.clone()).await;
     let before = town.log().await;
 
-    let other_kind =
-        wire::ReportHazardRequest { kind: "broken street light".to_owned(), ..first.clone() };
+    let other_kind = wire::ReportHazardRequest {
+        kind: "broken street light".to_owned(),
+        ..first.clone()
+    };
     let answer = town.by(CAPTAIN).call(other_kind).await;
     refused(answer, Code::FailedPrecondition, "COMMAND_ID_REUSED");
-    let other_words =
-        wire::ReportHazardRequest { description: "beside the river".to_owned(), ..first };
+    let other_words = wire::ReportHazardRequest {
+        description: "beside the river".to_owned(),
+        ..first
+    };
     let answer = town.by(CAPTAIN).call(other_words).await;
     refused(answer, Code::FailedPrecondition, "COMMAND_ID_REUSED");
 
@@ -219,22 +285,40 @@ async fn a_malformed_field_is_named() {
     let captain = town.by(CAPTAIN);
 
     for wrong in ["", "7", "not-a-uuid", "0190a3c25b1e7c449d1f2f6f5f1b7a10"] {
-        let request =
-            wire::ReportHazardRequest { hazard_id: wrong.to_owned(), ..hazard.clone() };
+        let request = wire::ReportHazardRequest {
+            hazard_id: wrong.to_owned(),
+            ..hazard.clone()
+        };
         refused_for_field(captain.call(request).await, "FIELD_MALFORMED", "hazard_id");
-        let request =
-            wire::ReportHazardRequest { command_id: wrong.to_owned(), ..hazard.clone() };
+        let request = wire::ReportHazardRequest {
+            command_id: wrong.to_owned(),
+            ..hazard.clone()
+        };
         refused_for_field(captain.call(request).await, "FIELD_MALFORMED", "command_id");
     }
-    let route = wire::PlanShiftRequest { route: vec![shift.clone(), "x".into()], ..plan.clone() };
+    let route = wire::PlanShiftRequest {
+        route: vec![shift.clone(), "x".into()],
+        ..plan.clone()
+    };
     refused_for_field(captain.call(route).await, "FIELD_MALFORMED", "route[1]");
 
     let moment = |seconds, nanos| Some(prost_types::Timestamp { seconds, nanos });
-    for wrong in [moment(0, -1), moment(0, 1_000_000_000), moment(i64::MAX, 0), moment(-1, 0)] {
-        let request = wire::PlanShiftRequest { from: wrong, ..plan.clone() };
+    for wrong in [
+        moment(0, -1),
+        moment(0, 1_000_000_000),
+        moment(i64::MAX, 0),
+        moment(-1, 0),
+    ] {
+        let request = wire::PlanShiftRequest {
+            from: wrong,
+            ..plan.clone()
+        };
         refused_for_field(captain.call(request).await, "FIELD_MALFORMED", "from");
     }
-    let request = wire::PlanShiftRequest { until: None, ..plan.clone() };
+    let request = wire::PlanShiftRequest {
+        until: None,
+        ..plan.clone()
+    };
     refused_for_field(captain.call(request).await, "FIELD_MALFORMED", "until");
 
     for wrong in [0, 77, -1] {
@@ -244,7 +328,11 @@ async fn a_malformed_field_is_named() {
             level: wrong,
             urgency: wire::Urgency::Red.into(),
         };
-        refused_for_field(town.by(OFFICER).call(request).await, "FIELD_MALFORMED", "level");
+        refused_for_field(
+            town.by(OFFICER).call(request).await,
+            "FIELD_MALFORMED",
+            "level",
+        );
     }
     let mut capture = town.capture(volunteer(0), None);
     capture.method = 99;
@@ -255,19 +343,41 @@ async fn a_malformed_field_is_named() {
         tag: tag(0, 0),
         capture: Some(capture),
     };
-    refused_for_field(captain.call(request).await, "FIELD_MALFORMED", "capture.method");
-    let nowhere = Some(wire::Place { lat_e7: 900_000_001, lon_e7: 0 });
-    let request = wire::ReportHazardRequest { place: nowhere, ..hazard.clone() };
+    refused_for_field(
+        captain.call(request).await,
+        "FIELD_MALFORMED",
+        "capture.method",
+    );
+    let nowhere = Some(wire::Place {
+        lat_e7: 900_000_001,
+        lon_e7: 0,
+    });
+    let request = wire::ReportHazardRequest {
+        place: nowhere,
+        ..hazard.clone()
+    };
     refused_for_field(captain.call(request).await, "FIELD_MALFORMED", "place");
 
-    let request = wire::ReportHazardRequest { kind: String::new(), ..hazard.clone() };
+    let request = wire::ReportHazardRequest {
+        kind: String::new(),
+        ..hazard.clone()
+    };
     refused_for_field(captain.call(request).await, "KIND_NOT_ALLOWED", "kind");
     let future = Some(timestamp(now + Duration::days(1)));
-    let request = wire::ReportHazardRequest { seen_at: future, ..hazard };
-    let status = captain.call(request).await.expect_err("it lies in the future");
+    let request = wire::ReportHazardRequest {
+        seen_at: future,
+        ..hazard
+    };
+    let status = captain
+        .call(request)
+        .await
+        .expect_err("it lies in the future");
     refused::<()>(Err(status), Code::InvalidArgument, "TIME_IN_THE_FUTURE");
     let long = Some(timestamp(now + Duration::days(3)));
-    let request = wire::PlanShiftRequest { until: long, ..plan };
+    let request = wire::PlanShiftRequest {
+        until: long,
+        ..plan
+    };
     refused_for_field(captain.call(request).await, "WINDOW_NOT_ALLOWED", "until");
 
     assert_eq!(town.log().await.position, before.position);
@@ -284,10 +394,22 @@ async fn what_is_too_large_is_refused() {
         effective_from: None,
     };
 
-    refused_for_field(town.by(CAPTAIN).call(plan(300_000)).await, "FIELD_MALFORMED", "geojson");
+    refused_for_field(
+        town.by(CAPTAIN).call(plan(300_000)).await,
+        "FIELD_MALFORMED",
+        "geojson",
+    );
     // Above what a message may be the transport refuses, before anything is parsed.
-    let status = town.by(CAPTAIN).call(plan(3_000_000)).await.expect_err("it is too large");
-    let codes = [Code::OutOfRange, Code::ResourceExhausted, Code::InvalidArgument];
+    let status = town
+        .by(CAPTAIN)
+        .call(plan(3_000_000))
+        .await
+        .expect_err("it is too large");
+    let codes = [
+        Code::OutOfRange,
+        Code::ResourceExhausted,
+        Code::InvalidArgument,
+    ];
     assert!(codes.contains(&status.code()), "{status:?}");
 
     assert_eq!(town.log().await.position, before.position);
@@ -302,9 +424,17 @@ async fn bytes_that_are_no_message_and_methods_that_are_none_are_refused() {
     let nonsense = vec![0xff; 40];
     let path = wire::ReportHazardRequest::PATH;
     let status = raw::send(town.url(), path, &headers, nonsense).await;
-    assert!(matches!(status.code(), Code::Internal | Code::InvalidArgument), "{status:?}");
-    let status =
-        raw::send(town.url(), "/benniu.v1.HazardService/Unheard", &headers, Vec::new()).await;
+    assert!(
+        matches!(status.code(), Code::Internal | Code::InvalidArgument),
+        "{status:?}"
+    );
+    let status = raw::send(
+        town.url(),
+        "/benniu.v1.HazardService/Unheard",
+        &headers,
+        Vec::new(),
+    )
+    .await;
     refused::<()>(Err(status), Code::Unimplemented, "METHOD_UNKNOWN");
 
     assert_eq!(town.log().await.position, before.position);
@@ -336,7 +466,11 @@ async fn a_deadline_is_kept_and_a_repeat_tells_what_came_of_it() {
     // A command may have been taken all the same: its id tells, and it is there once.
     let status = raw::call(town.url(), &headers("1n"), &hazard).await;
     refused::<()>(Err(status), Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
-    let receipt = town.done(CAPTAIN, hazard.clone()).await.receipt.expect("a receipt");
+    let receipt = town
+        .done(CAPTAIN, hazard.clone())
+        .await
+        .receipt
+        .expect("a receipt");
     assert_eq!(receipt.position, before.position + 1);
     let again = town.done(CAPTAIN, hazard).await.receipt.expect("a receipt");
     assert_eq!((again.position, again.replayed), (receipt.position, true));
@@ -348,16 +482,26 @@ async fn a_real_clock_is_not_moved() {
     let folder = crate::harness::Folder::born_on_real_clock();
     let server = crate::harness::Server::start(&folder.data()).await;
     let admin = server.session(crate::harness::ADMIN).await;
-    let before = admin.call(wire::GetLogRequest::default()).await.expect("the log");
+    let before = admin
+        .call(wire::GetLogRequest::default())
+        .await
+        .expect("the log");
     assert_eq!(before.clock(), wire::ClockKind::Real);
 
     let request = wire::AdvanceClockRequest {
         command_id: "0190a3c2-5b1e-7c44-9d1f-2f6f5f1b7a10".to_owned(),
         to: Some(timestamp(at("2999-01-01T00:00:00Z"))),
     };
-    refused(admin.call(request).await, Code::FailedPrecondition, "CLOCK_IS_REAL");
+    refused(
+        admin.call(request).await,
+        Code::FailedPrecondition,
+        "CLOCK_IS_REAL",
+    );
 
-    let after = admin.call(wire::GetLogRequest::default()).await.expect("the log");
+    let after = admin
+        .call(wire::GetLogRequest::default())
+        .await
+        .expect("the log");
     assert_eq!(after.position, before.position);
 }
 

@@ -5,7 +5,9 @@ use std::process::Command;
 
 #[test]
 fn the_binary_says_its_version() {
-    let said = Command::new(env!("CARGO_BIN_EXE_benniu")).arg("--version").output();
+    let said = Command::new(env!("CARGO_BIN_EXE_benniu"))
+        .arg("--version")
+        .output();
     let said = said.expect("the binary starts");
     assert!(said.status.success());
     let version = String::from_utf8_lossy(&said.stdout).into_owned();
