@@ -4,7 +4,7 @@
 //! - `reading`: what an answer has seen; `paging`: pages of a list
 //! - `gate`: what every request passes, against the table in `access`
 //! - `services`: one file each; `status`: the one mapping of refusals and faults
-//! - `backend`: what the services stand on; `lookup`: the key for identity numbers
+//! - `backend`: what the services stand on; `folder`: opens one on a data folder; `lookup`: the key for identity numbers
 //! - `server`: serves on a listener; `session`: calls a server; `cli`: the commands
 //! - `import`: brings records of another system in; `boston_311`: reads those of Boston's 311 line
 //!
@@ -14,6 +14,8 @@ pub mod access;
 pub mod answer;
 pub mod backend;
 pub mod boston_311;
+pub mod cli;
+pub mod folder;
 pub mod gate;
 pub mod import;
 pub mod lookup;

@@ -16,6 +16,18 @@ impl LookUpKey {
         Self(key)
     }
 
+    /// Reads a key of 64 hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut key = [0; 32];
+        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        for (at, byte) in key.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&text[at * 2..at * 2 + 2], 16).ok()?;
+        }
+        Some(Self(key))
+    }
+
     /// HMAC-SHA-256 of an identity number in hexadecimal; blanks and letter case do not matter.
     pub fn claim(&self, number: &str) -> String {
         let plain: String = number
@@ -40,6 +52,21 @@ impl fmt::Debug for LookUpKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_is_read_from_64_hexadecimal_digits() {
+        let key = LookUpKey::parse(&"0a".repeat(32)).expect("a key");
+        assert_eq!(key.claim("1"), LookUpKey::new([10; 32]).claim("1"));
+        for text in [
+            "",
+            "0a",
+            &"+a".repeat(32),
+            &"0g".repeat(32),
+            &"0a".repeat(33),
+        ] {
+            assert!(LookUpKey::parse(text).is_none(), "{text}");
+        }
+    }
 
     #[test]
     fn the_same_number_gives_the_same_claim_only_under_the_same_key() {

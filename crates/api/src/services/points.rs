@@ -4,7 +4,8 @@ use domain::account::Command;
 use domain::ids::PersonId;
 use domain::policy_set::ActivityFamily;
 use domain::{Instant, account};
-use projections::read_models::balances::{Balance, Line, LineKind};
+use projections::Build;
+use projections::read_models::balances::{Balance, Balances, Line, LineKind};
 use tonic::{Request, Response, Status};
 
 use super::service;
@@ -28,17 +29,12 @@ service! {
             request: Request<wire::GetBalanceRequest>,
         ) -> Result<Response<wire::GetBalanceResponse>, Status> {
             let request = request.into_inner();
-            let now = self.backend.executor.now();
-            let asked = Asked::parse(&request.person_id, request.as_of, request.as_known_on, now)
-                .map_err(|why| status::invalid(&why))?;
             let waited = self.backend.wait(request.consistency).await?;
+            let now = self.backend.executor.now();
             let build = self.backend.engine.models().balances.read();
-            let account = build.partitions.get(&asked.person);
-            let balance = account
-                .map(|account| account.balance(asked.as_of, asked.as_known_on))
-                .unwrap_or_default();
+            let balance = balance(&build, &request, now).map_err(|why| status::invalid(&why))?;
             Ok(Response::new(wire::GetBalanceResponse {
-                balance: Some(wire_balance(asked.person, &balance)),
+                balance: Some(balance),
                 read_point: Some(waited.point(&build)?),
             }))
         }
@@ -48,28 +44,60 @@ service! {
             request: Request<wire::GetStatementRequest>,
         ) -> Result<Response<wire::GetStatementResponse>, Status> {
             let mut request = request.into_inner();
-            let now = self.backend.executor.now();
             let waited = self.backend.wait(request.consistency.take()).await?;
-            let page = Page::parse(&request, now).map_err(|why| status::invalid(&why))?;
-            let asked = &page.asked;
+            let now = self.backend.executor.now();
             let build = self.backend.engine.models().balances.read();
-            let account = build.partitions.get(&asked.person);
-            let lines = account
-                .map(|account| account.statement(asked.as_of, asked.as_known_on))
-                .unwrap_or_default();
-            let balance = account
-                .map(|account| account.balance(asked.as_of, asked.as_known_on))
-                .unwrap_or_default();
-            let end = page.from.saturating_add(page.size).min(lines.len());
-            let shown = lines.get(page.from..end).unwrap_or_default();
-            Ok(Response::new(wire::GetStatementResponse {
-                balance: Some(wire_balance(asked.person, &balance)),
-                lines: shown.iter().map(wire_line).collect(),
-                read_point: Some(waited.point(&build)?),
-                next_page_token: if end < lines.len() { page.token(end) } else { String::new() },
-            }))
+            let mut answer =
+                statement(&build, &request, now).map_err(|why| status::invalid(&why))?;
+            answer.read_point = Some(waited.point(&build)?);
+            Ok(Response::new(answer))
         }
     }
+}
+
+/// A person's balance; that of a person without account is zero.
+pub(crate) fn balance(
+    build: &Build<Balances>,
+    request: &wire::GetBalanceRequest,
+    now: Instant,
+) -> Parsed<wire::Balance> {
+    let asked = Asked::parse(&request.person_id, request.as_of, request.as_known_on, now)?;
+    let account = build.partitions.get(&asked.person);
+    let balance = account.map(|account| account.balance(asked.as_of, asked.as_known_on));
+    Ok(wire_balance(asked.person, &balance.unwrap_or_default()))
+}
+
+/// A page of a person's statement.
+pub(crate) fn statement(
+    build: &Build<Balances>,
+    request: &wire::GetStatementRequest,
+    now: Instant,
+) -> Parsed<wire::GetStatementResponse> {
+    let page = Page::parse(request, now)?;
+    let Asked {
+        person,
+        as_of,
+        as_known_on,
+    } = page.asked;
+    let account = build.partitions.get(&person);
+    let lines = account
+        .map(|account| account.statement(as_of, as_known_on))
+        .unwrap_or_default();
+    let balance = account
+        .map(|account| account.balance(as_of, as_known_on))
+        .unwrap_or_default();
+    let end = page.from.saturating_add(page.size).min(lines.len());
+    let shown = lines.get(page.from..end).unwrap_or_default();
+    Ok(wire::GetStatementResponse {
+        balance: Some(wire_balance(person, &balance)),
+        lines: shown.iter().map(wire_line).collect(),
+        read_point: None,
+        next_page_token: if end < lines.len() {
+            page.token(end)
+        } else {
+            String::new()
+        },
+    })
 }
 
 /// Whose points, as of and as known on when.
