@@ -13,14 +13,10 @@ use domain::ids::{PersonId, PrincipalId, derived};
 use domain::{Channel, Event, Instant, Personal, reaction, reactions};
 use eventlog::execute::{ExecuteError, Executor, Request};
 use eventlog::{
-    Clock, DiskLog, Entropy, EventLog, OpenError, OpenReport, Options, ReadError, ReadLog,
-    SimulatedClock, SystemClock,
+    Clock, DiskLog, Entropy, EventLog, OpenError, Options, ReadError, ReadLog, SimulatedClock,
+    SystemClock,
 };
-use projections::timers::Time;
 use uuid::Uuid;
-
-use crate::backend::{Backend, Parts};
-use crate::lookup::LookUpKey;
 
 /// How a log is born.
 #[derive(Debug, Clone)]
@@ -140,56 +136,6 @@ pub async fn bear(dir: &Path, birth: &Birth) -> Result<(), FolderError> {
     Ok(())
 }
 
-/// A folder that is being served.
-pub struct Opened {
-    /// What the services stand on.
-    pub backend: Backend,
-    /// The log's birth.
-    pub born: Born,
-    /// What opening it found and put right.
-    pub report: OpenReport,
-}
-
-/// Opens a log for writing and starts what runs on it. Needs a tokio runtime.
-///
-/// # Errors
-/// [`FolderError`] if it is missing, in use, damaged or never born; nothing is changed then.
-pub async fn open(dir: &Path) -> Result<Opened, FolderError> {
-    let (born, last) = {
-        let log = ReadLog::open(dir)?;
-        (born(&log, dir)?, log.head())
-    };
-    let (clock, time, entropy): (Arc<dyn Clock>, Time, Entropy) = match born.clock {
-        ClockKind::Simulated => {
-            let clock = SimulatedClock::new(last.recorded_at.unwrap_or_default());
-            // Another run from the same log goes on in the same way.
-            let seed = derived("entropy", &[&born.log_id, &last.position]).as_u64_pair().0;
-            (Arc::new(clock.clone()), Time::Simulated(clock), Entropy::seeded(seed))
-        }
-        ClockKind::Real => {
-            let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-            (Arc::clone(&clock), Time::Real(clock), Entropy::system()?)
-        }
-    };
-    let log = DiskLog::open(dir, &Options::new(clock))?;
-    let report = log.report().clone();
-    let parts = Parts {
-        log: Arc::new(log),
-        time,
-        entropy,
-        zone: born.zone,
-        views: Some(views_path(dir)),
-        look_up_key: read_look_up_key(dir)?,
-    };
-    let backend = Backend::start(parts).await?;
-    Ok(Opened { backend, born, report })
-}
-
-/// Where the snapshots of read models and the cursors of reactions stand: a cache.
-pub fn views_path(dir: &Path) -> PathBuf {
-    dir.join("views")
-}
-
 /// Lets every reaction answer from a position on.
 ///
 /// # Errors
@@ -224,18 +170,4 @@ fn make_look_up_key(dir: &Path, entropy: &Entropy) -> Result<(), FolderError> {
         file.sync_all()
     };
     write().map_err(|error| FolderError::Io { path: path.clone(), error })
-}
-
-/// The look-up key; `None` if the folder has none (then no identity numbers are taken).
-fn read_look_up_key(dir: &Path) -> Result<Option<LookUpKey>, FolderError> {
-    let path = look_up_key_path(dir);
-    let io = |error| FolderError::Io { path: path.clone(), error };
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(io(error)),
-    };
-    LookUpKey::from_hex(text.trim())
-        .map(Some)
-        .ok_or_else(|| io(std::io::Error::other("it is no key of 32 bytes in hexadecimal")))
 }

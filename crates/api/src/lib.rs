@@ -6,7 +6,6 @@
 //! - `services`: one file each; `status`: the one mapping of refusals and faults
 //! - `backend`: what the services stand on; `lookup`: the key for identity numbers
 //! - `server`: serves on a listener; `session`: calls a server; `cli`: the commands
-//! - `folder`: a data folder as a running service: birth, opening, stopping
 //! - `import`: brings records of another system in; `boston_311`: reads those of Boston's 311 line
 //!
 //! Only this crate knows gRPC. It never holds a rule.
@@ -15,7 +14,6 @@ pub mod access;
 pub mod answer;
 pub mod backend;
 pub mod boston_311;
-pub mod folder;
 pub mod gate;
 pub mod import;
 pub mod lookup;

@@ -16,19 +16,6 @@ impl LookUpKey {
         Self(key)
     }
 
-    /// Reads a key written in hexadecimal; `None` if it is none.
-    pub fn from_hex(text: &str) -> Option<Self> {
-        let digits = text.as_bytes();
-        if digits.len() != 64 || !text.is_ascii() {
-            return None;
-        }
-        let mut key = [0; 32];
-        for (byte, pair) in key.iter_mut().zip(digits.chunks_exact(2)) {
-            *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-        }
-        Some(Self(key))
-    }
-
     /// HMAC-SHA-256 of an identity number in hexadecimal; blanks and letter case do not matter.
     pub fn claim(&self, number: &str) -> String {
         let plain: String = number
