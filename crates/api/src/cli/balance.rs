@@ -55,7 +55,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
                 } else {
                     SystemClock::new().now().max(recorded)
                 };
-                points::statement(&models.balances.read(), &request, now)
+                points::statement(&models, &models.balances.read(), &request, now)
                     .map_err(|Violation { description, .. }| Failure::Usage(description))?
             }
         };
@@ -87,6 +87,7 @@ fn print(
                 "kind": line.kind().as_str_name(), "value_date": when(line.value_date),
                 "points": line.points, "pending": line.pending, "spendable": line.spendable,
                 "position": line.position, "award": line.award_id, "activity": line.activity_id,
+                "title": line.activity_title,
                 "fact": line.fact, "rule": line.rule, "policy_set": line.policy_set,
                 "verified_by": line.verified_by, "forgone": line.forgone, "why": line.why,
             })
@@ -108,9 +109,10 @@ fn print(
         "points",
         "pending",
         "spendable",
+        "activity",
         "rule",
+        "verified by",
         "position",
-        "why",
     ]);
     for line in lines {
         let kind = line
@@ -123,9 +125,10 @@ fn print(
             line.points.to_string(),
             line.pending.to_string(),
             line.spendable.to_string(),
+            line.activity_title.clone(),
             format!("{} of {}", line.rule, line.policy_set),
+            line.verified_by.clone(),
             line.position.to_string(),
-            line.why.clone(),
         ]);
     }
     writeln!(out, "{table}")?;

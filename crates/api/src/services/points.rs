@@ -4,9 +4,12 @@ use domain::account::Command;
 use domain::ids::PersonId;
 use domain::policy_set::ActivityFamily;
 use domain::{Instant, account};
-use projections::Build;
+use projections::read_models::NamedActivity;
+use projections::read_models::activities::Title;
 use projections::read_models::balances::{Balance, Balances, Line, LineKind};
+use projections::{Build, Models};
 use tonic::{Request, Response, Status};
+use uuid::Uuid;
 
 use super::service;
 use crate::parse::{self, Parsed};
@@ -46,9 +49,10 @@ service! {
             let mut request = request.into_inner();
             let waited = self.backend.wait(request.consistency.take()).await?;
             let now = self.backend.executor.now();
-            let build = self.backend.engine.models().balances.read();
+            let models = self.backend.engine.models();
+            let build = models.balances.read();
             let mut answer =
-                statement(&build, &request, now).map_err(|why| status::invalid(&why))?;
+                statement(models, &build, &request, now).map_err(|why| status::invalid(&why))?;
             answer.read_point = Some(waited.point(&build)?);
             Ok(Response::new(answer))
         }
@@ -69,6 +73,7 @@ pub(crate) fn balance(
 
 /// A page of a person's statement.
 pub(crate) fn statement(
+    models: &Models,
     build: &Build<Balances>,
     request: &wire::GetStatementRequest,
     now: Instant,
@@ -90,7 +95,7 @@ pub(crate) fn statement(
     let shown = lines.get(page.from..end).unwrap_or_default();
     Ok(wire::GetStatementResponse {
         balance: Some(wire_balance(person, &balance)),
-        lines: shown.iter().map(wire_line).collect(),
+        lines: shown.iter().map(|line| wire_line(models, line)).collect(),
         read_point: None,
         next_page_token: if end < lines.len() {
             page.token(end)
@@ -189,7 +194,22 @@ fn wire_balance(person: PersonId, balance: &Balance) -> wire::Balance {
     }
 }
 
-fn wire_line(line: &Line<'_>) -> wire::StatementLine {
+/// An activity by name, in the time of its log's readers: UTC.
+fn title(models: &Models, id: Uuid) -> String {
+    let form = "%Y-%m-%d %H:%M UTC";
+    match models.activity(id) {
+        None => String::new(),
+        Some(NamedActivity { title: Title::Campaign { name, wave, .. }, .. }) => {
+            format!("{name} (wave {wave})")
+        }
+        Some(NamedActivity { title: Title::Patrol { zone, from, .. }, zone_name }) => {
+            let zone = zone_name.unwrap_or_else(|| zone.to_string());
+            format!("patrol of {zone}, {}", from.format(form))
+        }
+    }
+}
+
+fn wire_line(models: &Models, line: &Line<'_>) -> wire::StatementLine {
     let lot = line.lot;
     let account::Activity {
         family,
@@ -239,5 +259,6 @@ fn wire_line(line: &Line<'_>) -> wire::StatementLine {
         reversed_by: line
             .reversed_by
             .map_or_else(String::new, |person| person.to_string()),
+        activity_title: title(models, *id),
     }
 }
