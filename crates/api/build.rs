@@ -35,11 +35,11 @@ fn rpcs(descriptors: &FileDescriptorSet) -> String {
                 let of_package = format!(".{package}.");
                 let request = rpc.input_type().trim_start_matches(&of_package);
                 let response = rpc.output_type().trim_start_matches(&of_package);
-                code += &format!(
+                code.extend([format!(
                     "impl Rpc for crate::wire::{request} {{\n    \
                      type Response = crate::wire::{response};\n    \
                      const PATH: &'static str = \"{path}\";\n}}\n"
-                );
+                )]);
             }
         }
     }

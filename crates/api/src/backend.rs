@@ -1,16 +1,20 @@
 //! What the services stand on: the write path, the read models, the clock, the look-up key.
 //!
-//! Owns nothing but the bundle; decides nothing.
+//! Owns what is put together and in which order it starts and stops; decides nothing.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use domain::genesis::{self, Genesis};
 use domain::ids::{PrincipalId, UnitId};
 use domain::principal::Principal;
-use eventlog::SimulatedClock;
 use eventlog::execute::{ExecuteError, Executor};
-use projections::Engine;
+use eventlog::{Clock, CloseError, Entropy, EventLog, ReadError};
+use projections::engine::Options;
+use projections::submit::Submit;
+use projections::timers::Time;
+use projections::{Consequences, Engine, Reactions, Timers};
 use tonic::Status;
 
 use crate::lookup::LookUpKey;
@@ -23,10 +27,32 @@ pub struct Backend {
     pub executor: Executor,
     /// The read models and what feeds them.
     pub engine: Engine,
-    /// The clock of a log that was born with a simulated one.
-    pub simulated_clock: Option<SimulatedClock>,
+    /// What answers events with commands.
+    pub reactions: Reactions,
+    /// What records deadlines that pass, and moves a simulated clock.
+    pub timers: Timers,
+    /// Waits for what follows from a write.
+    pub consequences: Consequences,
+    /// True if the log was born with a simulated clock.
+    pub simulated_clock: bool,
     /// Turns identity numbers into what is stored instead; absent where none is configured.
     pub look_up_key: Option<Arc<LookUpKey>>,
+}
+
+/// What a back end is put together from.
+pub struct Parts {
+    /// The log, open for writing and born.
+    pub log: Arc<dyn EventLog>,
+    /// Its clock; the log must have been opened with the same one.
+    pub time: Time,
+    /// The source of ids and salts.
+    pub entropy: Entropy,
+    /// The log's default zone.
+    pub zone: chrono_tz::Tz,
+    /// Folder of snapshots and cursors; none are kept if absent.
+    pub views: Option<PathBuf>,
+    /// Turns identity numbers into what is stored instead.
+    pub look_up_key: Option<LookUpKey>,
 }
 
 /// What a login is allowed, as far as the access table asks.
@@ -44,6 +70,60 @@ pub enum Standing {
 }
 
 impl Backend {
+    /// Puts the parts together and starts what runs beside the services. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub async fn start(parts: Parts) -> Result<Self, ReadError> {
+        let Parts {
+            log,
+            time,
+            entropy,
+            zone,
+            views,
+            look_up_key,
+        } = parts;
+        let clock: Arc<dyn Clock> = match &time {
+            Time::Real(clock) => Arc::clone(clock),
+            Time::Simulated(clock) => Arc::new(clock.clone()),
+        };
+        let simulated_clock = matches!(time, Time::Simulated(_));
+        let executor = Executor::new(Arc::clone(&log), clock, entropy, zone);
+        let options = Options {
+            views: views.clone(),
+            ..Options::default()
+        };
+        let engine = Engine::start(Arc::clone(&log), options).await?;
+        let submit: Arc<dyn Submit> = Arc::new(executor.clone());
+        let reactions = Reactions::start(Arc::clone(&log), &submit, views.as_deref());
+        let consequences = Consequences::new(reactions.clone(), Some(engine.clone()));
+        let timers = Timers::start(log, submit, time, Some(consequences.clone()));
+        let look_up_key = look_up_key.map(Arc::new);
+        Ok(Self {
+            executor,
+            engine,
+            reactions,
+            timers,
+            consequences,
+            simulated_clock,
+            look_up_key,
+        })
+    }
+
+    /// Stops what runs beside the services, then closes the log. Nothing acknowledged is lost.
+    ///
+    /// # Errors
+    /// If the log was not closed cleanly; its next opening verifies it.
+    pub async fn stop(self) -> Result<(), CloseError> {
+        self.timers.stop().await;
+        self.reactions.stop().await;
+        self.engine.stop().await;
+        let log = Arc::clone(self.executor.log());
+        tokio::task::spawn_blocking(move || log.close())
+            .await
+            .unwrap_or_else(|error| Err(CloseError(error.to_string())))
+    }
+
     /// How a login stands as recorded now.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! City service requests of Boston's 311 line: from CSV rows to hazards as their source tells them.
 //!
-//! Owns the columns, the times (local, America/New_York) and what makes a row unusable. Never
+//! Owns the columns, the times (local, `America/New_York`) and what makes a row unusable. Never
 //! writes anything and never judges lateness: `OnTime_Status` is not read, the log's own deadlines
 //! say what was late.
 

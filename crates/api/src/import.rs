@@ -172,12 +172,12 @@ impl Batch {
         Ok(())
     }
 
-    fn imported(&self, external_id: &str) -> Option<wire::Imported> {
-        Some(wire::Imported {
+    fn imported(&self, external_id: &str) -> wire::Imported {
+        wire::Imported {
             batch_id: self.id.to_string(),
             source: SOURCE.to_owned(),
             external_id: external_id.to_owned(),
-        })
+        }
     }
 
     /// Founds the city and a unit for each neighbourhood, the blank one included.
@@ -210,7 +210,7 @@ impl Batch {
             name: name.to_owned(),
             parent_id: parent.map_or_else(String::new, |key| unit_id(key).to_string()),
             time_zone: parent.map_or_else(|| New_York.name().to_owned(), |_| String::new()),
-            imported: self.imported(key),
+            imported: Some(self.imported(key)),
         };
         match importer.call(request).await {
             Ok(answer) => Ok(usize::from(!answer.receipt.is_some_and(|r| r.replayed))),
@@ -229,7 +229,7 @@ impl Batch {
         let request = wire::ImportHazardRequest {
             command_id: self.command(&format!("hazard {}", row.external_id)),
             hazard_id: hazard_id.clone(),
-            imported: self.imported(&row.external_id),
+            imported: Some(self.imported(&row.external_id)),
             unit_id: unit_id(&neighbourhood_key(&row.neighbourhood)).to_string(),
             kind: row.kind.clone(),
             place: Some(place(row.place)),

@@ -25,3 +25,6 @@ pub mod services;
 pub mod session;
 pub mod status;
 pub mod wire;
+
+#[cfg(test)]
+mod server_tests;

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use projections::consequences::NotFollowed;
+use projections::engine::Lagging;
 use projections::read_model::{Build, ReadModel};
 use tonic::{Code, Status};
 
@@ -44,21 +46,61 @@ impl Backend {
             None if consistency.with_consequences => head.position,
             None => 0,
         };
-        self.engine
-            .wait_applied(position, READ_WAIT_MAX)
-            .await
-            .map_err(|lag| {
-                let lag = lag.wanted - lag.applied.min(lag.wanted);
-                lagging(&format!(
-                    "The read models are {lag} events behind what was asked for."
-                ))
-            })?;
-        Ok(Waited {
+        let mut waited = Waited {
             epoch: head.epoch,
             position,
-            simulated_clock: self.simulated_clock.is_some(),
+            simulated_clock: self.simulated_clock,
             stuck_reactions: Vec::new(),
-        })
+        };
+        if consistency.with_consequences {
+            let followed = self.consequences.wait(position, READ_WAIT_MAX).await;
+            waited.position = followed.map_err(|behind| not_followed(&behind))?.position;
+            waited.stuck_reactions = self.stuck(waited.position);
+        } else {
+            let applied = self.engine.wait_applied(position, READ_WAIT_MAX).await;
+            applied.map_err(behind)?;
+        }
+        Ok(waited)
+    }
+
+    /// What stands stuck for causes up to a position.
+    fn stuck(&self, position: u64) -> Vec<wire::StuckReaction> {
+        let build = self.engine.models().reaction_work.read();
+        let stuck = build.partitions.iter().flat_map(|(name, work)| {
+            work.stuck
+                .range(..=(position, u32::MAX))
+                .map(move |((cause, number), stuck)| wire::StuckReaction {
+                    name: name.clone(),
+                    cause: *cause,
+                    number: *number,
+                    refusal: stuck.refusal.clone(),
+                    message: stuck.message.clone(),
+                })
+        });
+        stuck.collect()
+    }
+}
+
+fn behind(lag: Lagging) -> Status {
+    let events = lag.wanted.saturating_sub(lag.applied);
+    lagging(&format!(
+        "The read models are {events} events behind what was asked for."
+    ))
+}
+
+/// What a caller sees when consequences are not there in time.
+pub fn not_followed(error: &NotFollowed) -> Status {
+    match error {
+        NotFollowed::Models(lag) => behind(*lag),
+        NotFollowed::Reaction {
+            reaction,
+            handled,
+            wanted,
+        } => {
+            let events = wanted.saturating_sub(*handled);
+            let message = format!("The reaction {reaction} is {events} events behind.");
+            status::status(Code::Unavailable, "REACTION_BEHIND", &message)
+        }
     }
 }
 

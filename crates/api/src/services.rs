@@ -18,7 +18,7 @@ pub mod reaction;
 pub mod unit;
 pub mod zone;
 
-use domain::{Command, Instant};
+use domain::Command;
 use eventlog::execute::Request as ExecuteRequest;
 use tonic::{Request, Response, Status};
 
@@ -50,7 +50,7 @@ impl Services {
         let command = request
             .into_command()
             .map_err(|why| status::invalid(&why))?;
-        let receipt = self.execute(caller, &command_id, command, None).await?;
+        let receipt = self.execute(caller, &command_id, command).await?;
         Ok(Response::new(R::response(receipt)))
     }
 
@@ -60,13 +60,11 @@ impl Services {
         caller: Caller,
         command_id: &str,
         command: Command,
-        not_before: Option<Instant>,
     ) -> Result<wire::Receipt, Status> {
         let command_id =
             parse::id("command_id", command_id).map_err(|why| status::invalid(&why))?;
-        let mut request =
+        let request =
             ExecuteRequest::new(command, command_id, caller.principal).through(caller.channel);
-        request.not_before = not_before;
         match self.backend.executor.execute(request).await {
             Ok(receipt) => Ok(receipt.into()),
             Err(error) => Err(status::of_execute(&error)),

@@ -12,7 +12,7 @@ use tonic::transport::{Channel, Endpoint};
 /// The metadata key that carries the principal's subject.
 pub const PRINCIPAL_KEY: &str = "benniu-principal";
 /// Longest wait for an answer.
-pub const ANSWER_WAIT_MAX: Duration = Duration::from_secs(60);
+pub const ANSWER_WAIT_MAX: Duration = Duration::from_mins(1);
 /// Longest wait for a connection.
 pub const CONNECT_WAIT_MAX: Duration = Duration::from_secs(10);
 

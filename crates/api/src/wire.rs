@@ -12,6 +12,7 @@ use prost_types::FileDescriptorSet;
     unused_qualifications,
     clippy::all,
     clippy::pedantic,
+    clippy::allow_attributes_without_reason,
     reason = "generated code"
 )]
 mod generated {

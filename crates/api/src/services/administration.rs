@@ -1,12 +1,15 @@
 //! `AdministrationService`: the log as a whole and who administers it.
 
+use domain::clock::Refusal;
 use domain::genesis::{ClockKind, Command};
+use eventlog::AppendError;
+use projections::timers::TimerError;
 use tonic::{Request, Response, Status};
 
 use super::service;
 use crate::gate::Caller;
 use crate::parse::{self, Choice as _};
-use crate::{answer, status, wire};
+use crate::{answer, reading, status, wire};
 
 service! {
     impl administration_service_server::AdministrationService;
@@ -29,12 +32,12 @@ service! {
             let request = request.into_inner();
             let to = parse::instant("to", request.to).map_err(|why| status::invalid(&why))?;
             let command = domain::clock::Command::AdvanceClock { to };
-            let not_before = self.backend.simulated_clock.is_some().then_some(to);
-            let receipt =
-                self.execute(caller, &request.command_id, command.into(), not_before).await?;
-            if let Some(clock) = &self.backend.simulated_clock {
-                clock.advance_to(to);
+            if self.backend.simulated_clock {
+                // What falls due on the way happens before the clock stands there.
+                let moved = self.backend.timers.advance_to(to).await;
+                moved.map_err(|error| not_moved(&error))?;
             }
+            let receipt = self.execute(caller, &request.command_id, command.into()).await?;
             Ok(Response::new(wire::AdvanceClockResponse { receipt: Some(receipt) }))
         }
 
@@ -61,5 +64,16 @@ service! {
                 read_point: Some(waited.at(head.position, "log".to_owned())),
             }))
         }
+    }
+}
+
+/// Why the clock did not get there; a repeat under the same id goes on.
+fn not_moved(error: &TimerError) -> Status {
+    match error {
+        TimerError::Read(error) => status::of_read(error),
+        TimerError::NotFollowed(error) => reading::not_followed(error),
+        TimerError::Over(_) => status::of_append(&AppendError::Closed),
+        TimerError::ClockIsReal => status::refused(&Refusal::ClockIsReal.refused()),
+        TimerError::Unreadable(_) => status::fault(error),
     }
 }

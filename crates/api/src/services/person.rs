@@ -22,7 +22,7 @@ service! {
             let command_id = request.command_id.clone();
             let identity_claim = self.backend.identity_claim(request.identity_number.trim())?;
             let command = command(request, identity_claim).map_err(|why| status::invalid(&why))?;
-            let receipt = self.execute(caller, &command_id, command.into(), None).await?;
+            let receipt = self.execute(caller, &command_id, command.into()).await?;
             Ok(Response::new(wire::RegisterPersonResponse { receipt: Some(receipt) }))
         }
     }

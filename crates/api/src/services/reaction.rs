@@ -1,9 +1,16 @@
 //! `ReactionService`: what the system does by itself.
 
-use tonic::{Request, Response, Status};
+use domain::reaction::Refusal;
+use eventlog::AppendError;
+use projections::reactions::RetryError;
+use projections::submit::SubmitError;
+use tonic::{Code, Request, Response, Status};
 
 use super::service;
-use crate::wire;
+use crate::{status, wire};
+
+/// Most commands that one call retries.
+pub const RETRIES_MAX: usize = 1_000;
 
 service! {
     impl reaction_service_server::ReactionService;
@@ -15,19 +22,19 @@ service! {
             _: Request<wire::ListReactionsRequest>,
         ) -> Result<Response<wire::ListReactionsResponse>, Status> {
             let build = self.backend.engine.models().reaction_work.read();
-            let reactions = domain::reactions::ALL.iter().map(|reaction| {
-                let work = build.partitions.get(reaction.name).cloned().unwrap_or_default();
+            let reactions = self.backend.reactions.health().into_iter().map(|health| {
+                let work = build.partitions.get(health.name).cloned().unwrap_or_default();
                 let stuck = work.stuck.iter().map(|((cause, number), stuck)| wire::StuckReaction {
-                    name: reaction.name.to_owned(),
+                    name: health.name.to_owned(),
                     cause: *cause,
                     number: *number,
                     refusal: stuck.refusal.clone(),
                     message: stuck.message.clone(),
                 });
                 wire::Reaction {
-                    name: reaction.name.to_owned(),
+                    name: health.name.to_owned(),
                     enabled_from: work.from.unwrap_or(0),
-                    handled_position: 0,
+                    handled_position: health.handled.position,
                     resolved: work.resolved,
                     stuck: stuck.collect(),
                 }
@@ -37,13 +44,49 @@ service! {
 
         async fn retry_stuck(
             &self,
-            _: Request<wire::RetryStuckRequest>,
+            request: Request<wire::RetryStuckRequest>,
         ) -> Result<Response<wire::RetryStuckResponse>, Status> {
-            Err(crate::status::status(
-                tonic::Code::Unimplemented,
-                "RETRY_NOT_READY",
-                "This version cannot retry the work of reactions.",
-            ))
+            let wire::RetryStuckRequest { name, cause } = request.into_inner();
+            let health = self.backend.reactions.health();
+            let Some(health) = health.into_iter().find(|health| health.name == name) else {
+                return Err(of_retry(&RetryError::NoSuchReaction(name)));
+            };
+            let mut stuck = health.stuck;
+            stuck.retain(|(stuck, _)| cause == 0 || *stuck == cause);
+            if stuck.is_empty() && cause != 0 {
+                return Err(of_retry(&RetryError::NotStuck));
+            }
+            let mut answer = wire::RetryStuckResponse::default();
+            for (cause, number) in stuck.into_iter().take(RETRIES_MAX) {
+                match self.backend.reactions.retry(health.name, cause, number).await {
+                    Ok(_) => answer.resolved += 1,
+                    // Somebody else has retried it in the meantime.
+                    Err(RetryError::NotStuck) => {}
+                    Err(RetryError::Refused(_)) => answer.stuck += 1,
+                    Err(error) => return Err(of_retry(&error)),
+                }
+            }
+            Ok(Response::new(answer))
         }
+    }
+}
+
+/// Why a retry changed nothing.
+fn of_retry(error: &RetryError) -> Status {
+    match error {
+        RetryError::NoSuchReaction(_) => {
+            let message = "There is no reaction of this name.";
+            status::status(Code::NotFound, "REACTION_NOT_FOUND", message)
+        }
+        RetryError::NotStuck => status::refused(&Refusal::WorkNotStuck.refused()),
+        RetryError::Refused(refused) => status::refused(refused),
+        RetryError::Submit(SubmitError::Busy(_)) => status::overloaded(
+            "OVERLOADED",
+            "The log cannot take the work now; try again soon.",
+        ),
+        RetryError::Submit(SubmitError::Over(_)) => status::of_append(&AppendError::Closed),
+        RetryError::Submit(error) => status::fault(error),
+        RetryError::Read(error) => status::of_read(error),
+        RetryError::Unreadable(_) => status::fault(error),
     }
 }
