@@ -8,7 +8,7 @@
 mod cursor;
 mod runner;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::{Refused, reactions};
@@ -90,8 +90,15 @@ pub struct Reactions {
 
 impl Reactions {
     /// Starts to follow the log with every reaction there is; each does nothing until it is
-    /// enabled. Needs a tokio runtime.
-    pub fn start(log: Arc<dyn EventLog>, submit: &Arc<dyn Submit>, options: &Options) -> Self {
+    /// enabled. `views` is the folder of the cursors. Needs a tokio runtime.
+    pub fn start(log: Arc<dyn EventLog>, submit: &Arc<dyn Submit>, views: Option<&Path>) -> Self {
+        let views = views.map(Path::to_owned);
+        let one_by_one = false;
+        Self::start_with(log, submit, &Options { views, one_by_one })
+    }
+
+    /// The same with all options.
+    pub fn start_with(log: Arc<dyn EventLog>, submit: &Arc<dyn Submit>, options: &Options) -> Self {
         Self::start_these(reactions::ALL, log, submit, options)
     }
 

@@ -17,7 +17,7 @@ use crate::Models;
 use crate::consequences::Consequences;
 use crate::engine::{Engine, Options};
 use crate::fixture::{COMMUNITY, SHIFT, STATION, ZONE, at, id};
-use crate::reactions::{self, Reactions};
+use crate::reactions::Reactions;
 use crate::submit::Submit;
 use crate::timers::{Fired, Time, Timers};
 
@@ -141,7 +141,7 @@ async fn an_evening_from_plan_to_points() {
         .await
         .expect("started");
     let submit: Arc<dyn Submit> = Arc::new(town.executor.clone());
-    let reactions = Reactions::start(town.log(), &submit, &reactions::Options::default());
+    let reactions = Reactions::start(town.log(), &submit, None);
     let consequences = Consequences::new(reactions.clone(), Some(engine.clone()));
     let time = Time::Simulated(town.clock.clone());
     let timers = Timers::start(town.log(), submit, time, Some(consequences.clone()));
