@@ -314,8 +314,9 @@ impl Shared {
                 };
                 let recorded_at = last.header.recorded_at;
                 for model in self.models.all() {
+                    let sound_before = model.fault().is_none();
                     model.apply(&batch);
-                    if model.is_suspect() {
+                    if sound_before && model.is_suspect() {
                         self.restore(model.name());
                     }
                 }
