@@ -14,7 +14,7 @@ use eventlog::{Clock, CloseError, Entropy, EventLog, ReadError};
 use projections::engine::Options;
 use projections::submit::Submit;
 use projections::timers::Time;
-use projections::{Consequences, Engine, Reactions, Timers};
+use projections::{Consequences, Engine, Models, Reactions, Timers};
 use tonic::Status;
 
 use crate::lookup::LookUpKey;
@@ -151,23 +151,6 @@ impl Backend {
         self.executor.state::<Genesis>(genesis::KEY)
     }
 
-    /// A unit and all below it, by its id as sent; `None` (all units) for an empty one.
-    ///
-    /// # Errors
-    /// `INVALID_ARGUMENT` if it is no id, `NOT_FOUND` if there is no such unit.
-    pub fn subtree(&self, unit_id: &str) -> Result<Option<BTreeSet<UnitId>>, Status> {
-        let unit: Option<UnitId> =
-            parse::optional_id("unit_id", unit_id).map_err(|why| status::invalid(&why))?;
-        let Some(unit) = unit else { return Ok(None) };
-        let build = self.engine.models().units.read();
-        if build.unit(unit).is_none() {
-            return Err(status::refused(
-                &domain::unit::Refusal::UnitNotFound.refused(),
-            ));
-        }
-        Ok(Some(build.subtree(unit)))
-    }
-
     /// What is stored instead of an identity number; `None` for an empty one.
     ///
     /// # Errors
@@ -185,4 +168,21 @@ impl Backend {
         })?;
         Ok(Some(key.claim(number)))
     }
+}
+
+/// A unit and all below it, by its id as sent; `None` (all units) for an empty one.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` if it is no id, `NOT_FOUND` if there is no such unit.
+pub fn subtree(models: &Models, unit_id: &str) -> Result<Option<BTreeSet<UnitId>>, Status> {
+    let unit: Option<UnitId> =
+        parse::optional_id("unit_id", unit_id).map_err(|why| status::invalid(&why))?;
+    let Some(unit) = unit else { return Ok(None) };
+    let build = models.units.read();
+    if build.unit(unit).is_none() {
+        return Err(status::refused(
+            &domain::unit::Refusal::UnitNotFound.refused(),
+        ));
+    }
+    Ok(Some(build.subtree(unit)))
 }

@@ -4,7 +4,7 @@
 //! running system gets it here, so that none is put together differently. Holds no rule.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use domain::ids::{PersonId, PrincipalId, derived};
 use domain::{Channel, Event, Instant, Personal, reaction, reactions};
 use eventlog::execute::{ExecuteError, Executor, Request};
 use eventlog::{
-    Clock, DiskLog, Entropy, EventLog, OpenError, OpenReport, Options, ReadError, ReadLog,
-    SimulatedClock, SystemClock,
+    Clock, DiskLog, Entropy, EventLog, OpenError, OpenReport, Options, ReadError, SimulatedClock,
+    SystemClock,
 };
 use projections::timers::Time;
 use uuid::Uuid;
@@ -85,15 +85,24 @@ pub struct Born {
 ///
 /// # Errors
 /// [`FolderError`] if there is no log, it is damaged, or was never born.
-pub fn born(log: &ReadLog, dir: &Path) -> Result<Born, FolderError> {
+pub fn born(log: &dyn EventLog, dir: &Path) -> Result<Born, FolderError> {
     let never = || FolderError::NeverBorn(dir.to_owned());
     let first = log.commit_at(1)?.ok_or_else(never)?;
     let event = first.events.first().ok_or_else(never)?;
     let event = Event::decode(event.stream.category(), &event.type_name, &event.payload);
     match event {
-        Ok(Event::Genesis(genesis::Event::LogBorn { log_id, origin, zone, clock, .. })) => {
-            Ok(Born { log_id, origin, zone, clock })
-        }
+        Ok(Event::Genesis(genesis::Event::LogBorn {
+            log_id,
+            origin,
+            zone,
+            clock,
+            ..
+        })) => Ok(Born {
+            log_id,
+            origin,
+            zone,
+            clock,
+        }),
         _ => Err(never()),
     }
 }
@@ -103,7 +112,10 @@ pub fn born(log: &ReadLog, dir: &Path) -> Result<Born, FolderError> {
 /// # Errors
 /// [`FolderError`]; a folder that holds something is left as it was.
 pub async fn bear(dir: &Path, birth: &Birth) -> Result<(), FolderError> {
-    if birth.administrator.starts_with(genesis::SYSTEM_SUBJECT_PREFIX) {
+    if birth
+        .administrator
+        .starts_with(genesis::SYSTEM_SUBJECT_PREFIX)
+    {
         return Err(FolderError::SubjectReserved);
     }
     let (clock, entropy): (Arc<dyn Clock>, _) = match birth.simulated {
@@ -122,7 +134,11 @@ pub async fn bear(dir: &Path, birth: &Birth) -> Result<(), FolderError> {
         log_id,
         origin: birth.origin.clone(),
         zone: birth.zone,
-        clock: if birth.simulated.is_some() { ClockKind::Simulated } else { ClockKind::Real },
+        clock: if birth.simulated.is_some() {
+            ClockKind::Simulated
+        } else {
+            ClockKind::Real
+        },
         administrator,
         administrator_name: Personal::new("administrator"),
         administrator_subject: birth.administrator.clone(),
@@ -138,56 +154,6 @@ pub async fn bear(dir: &Path, birth: &Birth) -> Result<(), FolderError> {
         tracing::warn!(%error, "the new log was not closed cleanly; opening it will verify it");
     }
     Ok(())
-}
-
-/// A folder that is being served.
-pub struct Opened {
-    /// What the services stand on.
-    pub backend: Backend,
-    /// The log's birth.
-    pub born: Born,
-    /// What opening it found and put right.
-    pub report: OpenReport,
-}
-
-/// Opens a log for writing and starts what runs on it. Needs a tokio runtime.
-///
-/// # Errors
-/// [`FolderError`] if it is missing, in use, damaged or never born; nothing is changed then.
-pub async fn open(dir: &Path) -> Result<Opened, FolderError> {
-    let (born, last) = {
-        let log = ReadLog::open(dir)?;
-        (born(&log, dir)?, log.head())
-    };
-    let (clock, time, entropy): (Arc<dyn Clock>, Time, Entropy) = match born.clock {
-        ClockKind::Simulated => {
-            let clock = SimulatedClock::new(last.recorded_at.unwrap_or_default());
-            // Another run from the same log goes on in the same way.
-            let seed = derived("entropy", &[&born.log_id, &last.position]).as_u64_pair().0;
-            (Arc::new(clock.clone()), Time::Simulated(clock), Entropy::seeded(seed))
-        }
-        ClockKind::Real => {
-            let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-            (Arc::clone(&clock), Time::Real(clock), Entropy::system()?)
-        }
-    };
-    let log = DiskLog::open(dir, &Options::new(clock))?;
-    let report = log.report().clone();
-    let parts = Parts {
-        log: Arc::new(log),
-        time,
-        entropy,
-        zone: born.zone,
-        views: Some(views_path(dir)),
-        look_up_key: read_look_up_key(dir)?,
-    };
-    let backend = Backend::start(parts).await?;
-    Ok(Opened { backend, born, report })
-}
-
-/// Where the snapshots of read models and the cursors of reactions stand: a cache.
-pub fn views_path(dir: &Path) -> PathBuf {
-    dir.join("views")
 }
 
 /// Lets every reaction answer from a position on.
@@ -223,19 +189,83 @@ fn make_look_up_key(dir: &Path, entropy: &Entropy) -> Result<(), FolderError> {
         file.write_all(domain::ids::hex(&key).as_bytes())?;
         file.sync_all()
     };
-    write().map_err(|error| FolderError::Io { path: path.clone(), error })
+    write().map_err(|error| FolderError::Io {
+        path: path.clone(),
+        error,
+    })
 }
 
-/// The look-up key; `None` if the folder has none (then no identity numbers are taken).
-fn read_look_up_key(dir: &Path) -> Result<Option<LookUpKey>, FolderError> {
+/// The look-up key of a log, if its folder holds one.
+fn look_up_key(dir: &Path) -> Result<Option<LookUpKey>, FolderError> {
     let path = look_up_key_path(dir);
-    let io = |error| FolderError::Io { path: path.clone(), error };
+    let failed = |error| FolderError::Io {
+        path: path.clone(),
+        error,
+    };
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(io(error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
     };
-    LookUpKey::from_hex(text.trim())
-        .map(Some)
-        .ok_or_else(|| io(std::io::Error::other("it is no key of 32 bytes in hexadecimal")))
+    match LookUpKey::parse(text.trim()) {
+        Some(key) => Ok(Some(key)),
+        None => Err(failed(io::Error::other(
+            "it does not hold 64 hexadecimal digits",
+        ))),
+    }
+}
+
+/// Opens a log and starts everything that runs on it.
+///
+/// # Errors
+/// [`FolderError`] if the folder holds no whole log; what is damaged in one copy is healed.
+pub async fn open(dir: &Path) -> Result<(Backend, OpenReport), FolderError> {
+    let system: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let mut log = open_log(dir, &system).await?;
+    let report = log.report().clone();
+    let born = born(&log, dir)?;
+    let (time, entropy) = match born.clock {
+        ClockKind::Real => (Time::Real(system), Entropy::system()?),
+        ClockKind::Simulated => {
+            // The log takes the time from the clock it is opened with, so it is opened again.
+            let head = log.head();
+            if let Err(error) = log.close() {
+                tracing::warn!(%error, "the log was not closed cleanly; opening verifies it");
+            }
+            drop(log);
+            let clock = SimulatedClock::new(head.recorded_at.unwrap_or_default());
+            let shared: Arc<dyn Clock> = Arc::new(clock.clone());
+            log = open_log(dir, &shared).await?;
+            // Follows from the history, so that a seeded run repeats across openings too.
+            let (seed, _) = head.root.split_first_chunk().unwrap_or((&[0; 8], &[]));
+            (
+                Time::Simulated(clock),
+                Entropy::seeded(u64::from_be_bytes(*seed)),
+            )
+        }
+    };
+    let parts = Parts {
+        log: Arc::new(log),
+        time,
+        entropy,
+        zone: born.zone,
+        views: Some(dir.join("views")),
+        look_up_key: look_up_key(dir)?,
+    };
+    Ok((Backend::start(parts).await?, report))
+}
+
+async fn open_log(dir: &Path, clock: &Arc<dyn Clock>) -> Result<DiskLog, FolderError> {
+    let (dir, options) = (dir.to_owned(), Options::new(Arc::clone(clock)));
+    let opened = tokio::task::spawn_blocking(move || DiskLog::open(&dir, &options)).await;
+    let cut_short = |error: tokio::task::JoinError| FolderError::Io {
+        path: PathBuf::new(),
+        error: io::Error::other(error),
+    };
+    Ok(opened.map_err(cut_short)??)
+}
+
+/// True if the folder is missing or holds nothing.
+pub fn is_empty(dir: &Path) -> bool {
+    fs::read_dir(dir).map_or(true, |mut entries| entries.next().is_none())
 }

@@ -163,10 +163,15 @@ pub struct Gate<S> {
 impl<S> Gate<S> {
     /// Puts a gate before the services.
     pub fn new(inner: S, backend: Backend) -> Self {
+        Self::bounded(inner, backend, REQUESTS_MAX)
+    }
+
+    /// The same with another bound on requests in work.
+    pub(crate) fn bounded(inner: S, backend: Backend, requests_max: usize) -> Self {
         Self {
             inner,
             backend,
-            slots: Arc::new(Semaphore::new(REQUESTS_MAX)),
+            slots: Arc::new(Semaphore::new(requests_max)),
         }
     }
 }

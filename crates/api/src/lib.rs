@@ -4,9 +4,9 @@
 //! - `reading`: what an answer has seen; `paging`: pages of a list
 //! - `gate`: what every request passes, against the table in `access`
 //! - `services`: one file each; `status`: the one mapping of refusals and faults
-//! - `backend`: what the services stand on; `lookup`: the key for identity numbers
+//! - `backend`: what the services stand on; `folder`: opens one on a data folder; `lookup`: the key for identity numbers
 //! - `server`: serves on a listener; `session`: calls a server; `cli`: the commands
-//! - `folder`: a data folder as a running service: birth, opening, stopping
+//! - `demo`: the main job in one run, which checks itself
 //! - `import`: brings records of another system in; `boston_311`: reads those of Boston's 311 line
 //!
 //! Only this crate knows gRPC. It never holds a rule.
@@ -15,6 +15,8 @@ pub mod access;
 pub mod answer;
 pub mod backend;
 pub mod boston_311;
+pub mod cli;
+pub mod demo;
 pub mod folder;
 pub mod gate;
 pub mod import;

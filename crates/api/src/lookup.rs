@@ -16,15 +16,14 @@ impl LookUpKey {
         Self(key)
     }
 
-    /// Reads a key written in hexadecimal; `None` if it is none.
-    pub fn from_hex(text: &str) -> Option<Self> {
-        let digits = text.as_bytes();
-        if digits.len() != 64 || !text.is_ascii() {
+    /// Reads a key of 64 hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut key = [0; 32];
+        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return None;
         }
-        let mut key = [0; 32];
-        for (byte, pair) in key.iter_mut().zip(digits.chunks_exact(2)) {
-            *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+        for (at, byte) in key.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&text[at * 2..at * 2 + 2], 16).ok()?;
         }
         Some(Self(key))
     }
@@ -53,6 +52,21 @@ impl fmt::Debug for LookUpKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_is_read_from_64_hexadecimal_digits() {
+        let key = LookUpKey::parse(&"0a".repeat(32)).expect("a key");
+        assert_eq!(key.claim("1"), LookUpKey::new([10; 32]).claim("1"));
+        for text in [
+            "",
+            "0a",
+            &"+a".repeat(32),
+            &"0g".repeat(32),
+            &"0a".repeat(33),
+        ] {
+            assert!(LookUpKey::parse(text).is_none(), "{text}");
+        }
+    }
 
     #[test]
     fn the_same_number_gives_the_same_claim_only_under_the_same_key() {

@@ -1,3 +1,8 @@
-//! The `benniu` binary.
+//! The `benniu` binary: the command line of [`api::cli`].
 
-fn main() {}
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    api::cli::main().await
+}

@@ -18,8 +18,10 @@ use tonic_types::StatusExt as _;
 use uuid::Uuid;
 
 use crate::backend::{Backend, Parts};
+use crate::gate::Gate;
 use crate::lookup::LookUpKey;
 use crate::server::{self, ServeError};
+use crate::services::Services;
 use crate::session::{PRINCIPAL_KEY, Session, reason, timestamp};
 use crate::wire;
 
@@ -409,4 +411,82 @@ async fn an_address_that_others_can_reach_is_refused() {
         matches!(served, Err(ServeError::NotLoopback(_))),
         "{served:?}"
     );
+}
+
+#[tokio::test]
+async fn more_requests_than_the_bound_are_refused_with_a_hint() {
+    use tonic::codegen::{Service as _, http};
+    let services = Services::new(backend().await);
+    let inner = wire::hazard_service_server::HazardServiceServer::new(services);
+    let mut gate = Gate::bounded(inner, backend().await, 0);
+    let request = http::Request::builder()
+        .uri("/benniu.v1.HazardService/GetHazardTotals")
+        .body(tonic::body::Body::empty())
+        .unwrap();
+    let answer = gate.call(request).await.unwrap();
+    let status = Status::from_header_map(answer.headers()).unwrap();
+    let retry = status.get_details_retry_info().unwrap();
+    assert_eq!(retry.retry_delay, Some(crate::status::OVERLOAD_RETRY_AFTER));
+    check(
+        Err::<(), _>(status),
+        Code::ResourceExhausted,
+        "TOO_MANY_REQUESTS",
+    );
+}
+
+#[tokio::test]
+async fn a_message_beyond_the_bound_is_refused() {
+    let server = Running::start().await;
+    let session = server.session().await;
+    let name = "x".repeat(server::MESSAGE_BYTES_MAX + 1);
+    let huge = wire::RegisterPersonRequest {
+        name,
+        ..register("huge", "p", "")
+    };
+    assert_eq!(
+        session.call(huge).await.unwrap_err().code(),
+        Code::OutOfRange
+    );
+    server.end().await;
+}
+
+#[tokio::test]
+async fn what_follows_from_a_write_is_waited_for() {
+    let server = Running::start().await;
+    let session = server.session().await;
+    let receipt = session.call(found("here")).await.unwrap().receipt.unwrap();
+    let ask = wire::ListUnitsRequest {
+        consistency: Some(wire::ReadConsistency {
+            at_least: None,
+            with_consequences: true,
+        }),
+        ..Default::default()
+    };
+    let answer = session.call(ask).await.unwrap();
+    assert!(answer.read_point.unwrap().position >= receipt.position);
+    let reactions = session
+        .call(wire::ListReactionsRequest::default())
+        .await
+        .unwrap()
+        .reactions;
+    assert_eq!(reactions[0].name, "award_points");
+    let retry = wire::RetryStuckRequest {
+        name: "award_points".to_owned(),
+        cause: 1,
+    };
+    check(
+        session.call(retry).await,
+        Code::FailedPrecondition,
+        "WORK_NOT_STUCK",
+    );
+    let retry = wire::RetryStuckRequest {
+        name: "unheard".to_owned(),
+        cause: 0,
+    };
+    check(
+        session.call(retry).await,
+        Code::NotFound,
+        "REACTION_NOT_FOUND",
+    );
+    server.end().await;
 }

@@ -299,21 +299,33 @@ impl Shared {
             }
             let mut commits = self.log.read(from, to);
             loop {
-                let mut batch = Vec::new();
+                let (mut batch, mut failed) = (Vec::new(), None);
                 for commit in commits.by_ref().take(BATCH_COMMITS_MAX) {
-                    batch.push(self.progress().decoder.decode(commit?));
+                    match commit {
+                        Ok(commit) => batch.push(self.progress().decoder.decode(commit)),
+                        Err(error) => failed = Some(error),
+                    }
                 }
-                let Some(last) = batch.last() else { break };
+                let Some(last) = batch.last() else {
+                    match failed {
+                        Some(error) => return Err(error),
+                        None => break,
+                    }
+                };
                 let recorded_at = last.header.recorded_at;
                 for model in self.models.all() {
+                    let sound_before = model.fault().is_none();
                     model.apply(&batch);
-                    if model.is_suspect() {
+                    if sound_before && model.is_suspect() {
                         self.restore(model.name());
                     }
                 }
                 self.progress().applied_at = Some(recorded_at);
                 self.applied.send_replace(self.position());
                 self.maybe_save();
+                if let Some(error) = failed {
+                    return Err(error);
+                }
                 if halt() {
                     return Ok(());
                 }

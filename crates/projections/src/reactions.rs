@@ -8,7 +8,7 @@
 mod cursor;
 mod runner;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::{Refused, reactions};
@@ -21,8 +21,16 @@ use runner::Runner;
 
 /// Subject of the principal in whose name reactions act.
 pub const SUBJECT: &str = "system:reaction";
-/// Refusals that say that the work is done already.
-pub const DONE_ALREADY: &[&str] = &["AWARD_ALREADY_GRANTED"];
+
+/// How reactions run.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Folder of the cursors; none: every start begins where the reaction was enabled.
+    pub views: Option<PathBuf>,
+    /// Hand commands in one after the other, in the order of their causes, also where they
+    /// concern different streams: so that a seeded run writes the same log again.
+    pub one_by_one: bool,
+}
 
 /// How far a reaction has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -84,26 +92,28 @@ impl Reactions {
     /// Starts to follow the log with every reaction there is; each does nothing until it is
     /// enabled. `views` is the folder of the cursors. Needs a tokio runtime.
     pub fn start(log: Arc<dyn EventLog>, submit: &Arc<dyn Submit>, views: Option<&Path>) -> Self {
-        Self::start_these(reactions::ALL, log, submit, views)
+        let views = views.map(Path::to_owned);
+        let one_by_one = false;
+        Self::start_with(log, submit, &Options { views, one_by_one })
+    }
+
+    /// The same with all options.
+    pub fn start_with(log: Arc<dyn EventLog>, submit: &Arc<dyn Submit>, options: &Options) -> Self {
+        Self::start_these(reactions::ALL, log, submit, options)
     }
 
     pub(crate) fn start_these(
         reactions: &[reactions::Reaction],
         log: Arc<dyn EventLog>,
         submit: &Arc<dyn Submit>,
-        views: Option<&Path>,
+        options: &Options,
     ) -> Self {
         let (stop, stopped) = watch::channel(false);
         let runners: Arc<[_]> = reactions
             .iter()
             .map(|reaction| {
                 let (log, submit) = (Arc::clone(&log), Arc::clone(submit));
-                Arc::new(Runner::new(
-                    *reaction,
-                    log,
-                    submit,
-                    views.map(Path::to_owned),
-                ))
+                Arc::new(Runner::new(*reaction, log, submit, options.clone()))
             })
             .collect();
         let tasks = runners

@@ -6,6 +6,7 @@ mod coverage;
 mod engine;
 mod goldens;
 mod members;
+mod patrol_day;
 mod reactions;
 mod snapshots;
 mod timers;

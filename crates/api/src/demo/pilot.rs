@@ -93,7 +93,8 @@ pub(crate) fn community() -> Uuid {
 pub(crate) fn local(day: NaiveDate, hour: u32, minute: u32) -> Instant {
     let time = day.and_hms_opt(hour, minute, 0).unwrap_or_default();
     // Shanghai has had one offset since 1991.
-    Shanghai.from_local_datetime(&time).earliest().unwrap_or_default().to_utc()
+    let time = Shanghai.from_local_datetime(&time).earliest();
+    time.map(|time| time.to_utc()).unwrap_or_default()
 }
 
 /// A day that the script names.

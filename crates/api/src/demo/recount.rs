@@ -28,6 +28,8 @@ pub(crate) struct Recount {
     points: BTreeMap<String, i64>,
     /// Volunteers, and whether they are active.
     members: BTreeMap<String, bool>,
+    /// Seconds of the intervals that verified patrol parts hold.
+    pub(crate) patrol_seconds: u64,
     /// Anomalies that marked a scan or check-in.
     pub(crate) anomalies: u64,
     /// Events by type.
@@ -58,6 +60,9 @@ impl Recount {
             ("patrol_shift" | "campaign", "ParticipationVerified") => {
                 let key = (event.stream.key().to_owned(), text(&payload["person"]));
                 *self.facts.entry(key).or_default() += 1;
+                for interval in payload["intervals"].as_array().into_iter().flatten() {
+                    self.patrol_seconds += seconds(&interval[0], &interval[1]);
+                }
             }
             ("account", "AwardGranted") => {
                 let person = text(&payload["person"]);
@@ -119,4 +124,13 @@ impl Recount {
     pub(crate) fn points(&self) -> &BTreeMap<String, i64> {
         &self.points
     }
+}
+
+/// Whole seconds between two instants as written.
+fn seconds(from: &Value, until: &Value) -> u64 {
+    let read = |value: &Value| {
+        let text = value.as_str().unwrap_or_default();
+        chrono::DateTime::parse_from_rfc3339(text).map_or(0, |at| at.timestamp())
+    };
+    u64::try_from(read(until) - read(from)).unwrap_or_default()
 }

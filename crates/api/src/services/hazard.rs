@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use domain::hazard::{self, Command, HazardState, SourceClosing};
 use domain::ids::{HazardId, UnitId};
 use domain::{Aggregate as _, Event, Visibility, personal};
-use eventlog::RecordedEvent;
 use eventlog::execute::decode;
+use eventlog::{EventLog, RecordedEvent};
+use projections::Build;
 use projections::read_models::case_board::list::{Filter, NotAPageToken, Order};
-use projections::read_models::case_board::{Case, Standing, Totals};
+use projections::read_models::case_board::{Case, CaseBoard, Standing, Totals};
 use tonic::{Request, Response, Status};
 
 use super::service;
+use crate::backend::subtree;
 use crate::parse::{self, Choice as _, Parsed};
 use crate::{answer, paging, status, wire};
 
@@ -120,23 +122,9 @@ service! {
             let id: HazardId = parse::id("hazard_id", &request.hazard_id)
                 .map_err(|why| status::invalid(&why))?;
             let waited = self.backend.wait(request.consistency).await?;
-            let stream = hazard::Hazard::stream(id);
-            let log = self.backend.executor.log();
-            let recorded =
-                log.read_stream(&stream, 1, STEPS_MAX).map_err(|error| status::of_read(&error))?;
             let build = self.backend.engine.models().case_board.read();
-            let Some(case) = build.case(id) else {
-                return Err(status::refused(&hazard::Refusal::HazardNotFound.refused()));
-            };
-            let mut answer = wire::GetHazardResponse {
-                hazard: Some(wire_hazard(id, case)),
-                read_point: Some(waited.point(&build)?),
-                ..Default::default()
-            };
-            // The case and its steps are of one position.
-            for event in recorded.iter().filter(|event| event.position <= build.position) {
-                take_step(&mut answer, event)?;
-            }
+            let mut answer = life(&build, self.backend.executor.log().as_ref(), id)?;
+            answer.read_point = Some(waited.point(&build)?);
             Ok(Response::new(answer))
         }
 
@@ -146,7 +134,7 @@ service! {
         ) -> Result<Response<wire::ListHazardsResponse>, Status> {
             let mut request = request.into_inner();
             let waited = self.backend.wait(request.consistency.take()).await?;
-            let units = self.backend.subtree(&request.unit_id)?;
+            let units = subtree(self.backend.engine.models(), &request.unit_id)?;
             let order =
                 if request.oldest_first { Order::OldestFirst } else { Order::NewestFirst };
             let size =
@@ -172,7 +160,7 @@ service! {
             let mut request = request.into_inner();
             let waited = self.backend.wait(request.consistency.take()).await?;
             let filter = Filter {
-                units: self.backend.subtree(&request.unit_id)?,
+                units: subtree(self.backend.engine.models(), &request.unit_id)?,
                 source: parse::optional_text("source", request.source)
                     .map_err(|why| status::invalid(&why))?,
                 ..Filter::default()
@@ -193,6 +181,32 @@ fn closing(closed: wire::SourceClosing) -> Parsed<SourceClosing> {
         status: parse::text("closed.status", closed.status)?,
         reason: parse::optional_personal("closed.reason", closed.reason)?,
     })
+}
+
+/// A hazard with its whole life, both of one position.
+pub(crate) fn life(
+    build: &Build<CaseBoard>,
+    log: &dyn EventLog,
+    id: HazardId,
+) -> Result<wire::GetHazardResponse, Status> {
+    let Some(case) = build.case(id) else {
+        return Err(status::refused(&hazard::Refusal::HazardNotFound.refused()));
+    };
+    let stream = hazard::Hazard::stream(id);
+    let recorded = log
+        .read_stream(&stream, 1, STEPS_MAX)
+        .map_err(|error| status::of_read(&error))?;
+    let mut answer = wire::GetHazardResponse {
+        hazard: Some(wire_hazard(id, case)),
+        ..Default::default()
+    };
+    for event in recorded
+        .iter()
+        .filter(|event| event.position <= build.position)
+    {
+        take_step(&mut answer, event)?;
+    }
+    Ok(answer)
 }
 
 fn filter(units: Option<BTreeSet<UnitId>>, request: wire::ListHazardsRequest) -> Parsed<Filter> {

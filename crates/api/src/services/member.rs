@@ -8,6 +8,7 @@ use projections::read_models::members::{Community, Month};
 use tonic::{Request, Response, Status};
 
 use super::service;
+use crate::backend::subtree;
 use crate::parse::{self, Choice as _, Parsed, Violation};
 use crate::{status, wire};
 
@@ -67,7 +68,7 @@ service! {
         ) -> Result<Response<wire::GetMembershipCountsResponse>, Status> {
             let mut request = request.into_inner();
             let waited = self.backend.wait(request.consistency.take()).await?;
-            let within = self.backend.subtree(&request.unit_id)?;
+            let within = subtree(self.backend.engine.models(), &request.unit_id)?;
             let build = self.backend.engine.models().members.read();
             let chosen = |unit: &UnitId| within.as_ref().is_none_or(|units| units.contains(unit));
             let communities: Vec<_> = build

@@ -1,12 +1,16 @@
 //! `PatrolService`: patrol shifts and who took part.
 
+use std::collections::BTreeSet;
+
 use chrono::NaiveDate;
 use domain::ids::{UnitId, ZoneId};
 use domain::patrol_shift::{Capture, Command, FiledPart};
-use projections::read_models::patrol_coverage::{Cell, Coverage, Slot};
+use projections::Build;
+use projections::read_models::patrol_coverage::{Cell, PatrolCoverage, Slot};
 use tonic::{Request, Response, Status};
 
 use super::service;
+use crate::backend::subtree;
 use crate::parse::{self, Parsed, Violation};
 use crate::{paging, status, wire};
 
@@ -101,12 +105,10 @@ service! {
         ) -> Result<Response<wire::GetPatrolCoverageResponse>, Status> {
             let mut request = request.into_inner();
             let waited = self.backend.wait(request.consistency.take()).await?;
-            let within = self.backend.subtree(&request.unit_id)?;
+            let within = subtree(self.backend.engine.models(), &request.unit_id)?;
             let build = self.backend.engine.models().patrol_coverage.read();
-            let chosen = |unit: &UnitId| within.as_ref().is_none_or(|units| units.contains(unit));
-            let communities = build.partitions.iter().filter(|(unit, _)| chosen(unit));
-            let (cells, next) =
-                coverage_page(communities, &request).map_err(|why| status::invalid(&why))?;
+            let (cells, next) = coverage(&build, within.as_ref(), &request)
+                .map_err(|why| status::invalid(&why))?;
             Ok(Response::new(wire::GetPatrolCoverageResponse {
                 cells,
                 read_point: Some(waited.point(&build)?),
@@ -137,11 +139,14 @@ fn part(field: &str, part: &wire::FiledPart) -> Parsed<FiledPart> {
     })
 }
 
-/// A page of coverage and the token of the next one.
-fn coverage_page<'a>(
-    communities: impl Iterator<Item = (&'a UnitId, &'a Coverage)>,
+/// A page of the coverage within these units (all if absent), and the token of the next one.
+pub(crate) fn coverage(
+    build: &Build<PatrolCoverage>,
+    within: Option<&BTreeSet<UnitId>>,
     request: &wire::GetPatrolCoverageRequest,
 ) -> Parsed<(Vec<wire::CoverageCell>, String)> {
+    let chosen = |unit: &UnitId| within.is_none_or(|units| units.contains(unit));
+    let communities = build.partitions.iter().filter(|(unit, _)| chosen(unit));
     let zone: Option<ZoneId> = parse::optional_id("zone_id", &request.zone_id)?;
     let first = day("day_from", &request.day_from)?.unwrap_or(NaiveDate::MIN);
     let last = day("day_until", &request.day_until)?.unwrap_or(NaiveDate::MAX);

@@ -4,8 +4,12 @@ use domain::account::Command;
 use domain::ids::PersonId;
 use domain::policy_set::ActivityFamily;
 use domain::{Instant, account};
-use projections::read_models::balances::{Balance, Line, LineKind};
+use projections::read_models::NamedActivity;
+use projections::read_models::activities::Title;
+use projections::read_models::balances::{Balance, Balances, Line, LineKind};
+use projections::{Build, Models};
 use tonic::{Request, Response, Status};
+use uuid::Uuid;
 
 use super::service;
 use crate::parse::{self, Parsed};
@@ -28,17 +32,12 @@ service! {
             request: Request<wire::GetBalanceRequest>,
         ) -> Result<Response<wire::GetBalanceResponse>, Status> {
             let request = request.into_inner();
-            let now = self.backend.executor.now();
-            let asked = Asked::parse(&request.person_id, request.as_of, request.as_known_on, now)
-                .map_err(|why| status::invalid(&why))?;
             let waited = self.backend.wait(request.consistency).await?;
+            let now = self.backend.executor.now();
             let build = self.backend.engine.models().balances.read();
-            let account = build.partitions.get(&asked.person);
-            let balance = account
-                .map(|account| account.balance(asked.as_of, asked.as_known_on))
-                .unwrap_or_default();
+            let balance = balance(&build, &request, now).map_err(|why| status::invalid(&why))?;
             Ok(Response::new(wire::GetBalanceResponse {
-                balance: Some(wire_balance(asked.person, &balance)),
+                balance: Some(balance),
                 read_point: Some(waited.point(&build)?),
             }))
         }
@@ -48,28 +47,62 @@ service! {
             request: Request<wire::GetStatementRequest>,
         ) -> Result<Response<wire::GetStatementResponse>, Status> {
             let mut request = request.into_inner();
-            let now = self.backend.executor.now();
             let waited = self.backend.wait(request.consistency.take()).await?;
-            let page = Page::parse(&request, now).map_err(|why| status::invalid(&why))?;
-            let asked = &page.asked;
-            let build = self.backend.engine.models().balances.read();
-            let account = build.partitions.get(&asked.person);
-            let lines = account
-                .map(|account| account.statement(asked.as_of, asked.as_known_on))
-                .unwrap_or_default();
-            let balance = account
-                .map(|account| account.balance(asked.as_of, asked.as_known_on))
-                .unwrap_or_default();
-            let end = page.from.saturating_add(page.size).min(lines.len());
-            let shown = lines.get(page.from..end).unwrap_or_default();
-            Ok(Response::new(wire::GetStatementResponse {
-                balance: Some(wire_balance(asked.person, &balance)),
-                lines: shown.iter().map(wire_line).collect(),
-                read_point: Some(waited.point(&build)?),
-                next_page_token: if end < lines.len() { page.token(end) } else { String::new() },
-            }))
+            let now = self.backend.executor.now();
+            let models = self.backend.engine.models();
+            let build = models.balances.read();
+            let mut answer =
+                statement(models, &build, &request, now).map_err(|why| status::invalid(&why))?;
+            answer.read_point = Some(waited.point(&build)?);
+            Ok(Response::new(answer))
         }
     }
+}
+
+/// A person's balance; that of a person without account is zero.
+pub(crate) fn balance(
+    build: &Build<Balances>,
+    request: &wire::GetBalanceRequest,
+    now: Instant,
+) -> Parsed<wire::Balance> {
+    let asked = Asked::parse(&request.person_id, request.as_of, request.as_known_on, now)?;
+    let account = build.partitions.get(&asked.person);
+    let balance = account.map(|account| account.balance(asked.as_of, asked.as_known_on));
+    Ok(wire_balance(asked.person, &balance.unwrap_or_default()))
+}
+
+/// A page of a person's statement.
+pub(crate) fn statement(
+    models: &Models,
+    build: &Build<Balances>,
+    request: &wire::GetStatementRequest,
+    now: Instant,
+) -> Parsed<wire::GetStatementResponse> {
+    let page = Page::parse(request, now)?;
+    let Asked {
+        person,
+        as_of,
+        as_known_on,
+    } = page.asked;
+    let account = build.partitions.get(&person);
+    let lines = account
+        .map(|account| account.statement(as_of, as_known_on))
+        .unwrap_or_default();
+    let balance = account
+        .map(|account| account.balance(as_of, as_known_on))
+        .unwrap_or_default();
+    let end = page.from.saturating_add(page.size).min(lines.len());
+    let shown = lines.get(page.from..end).unwrap_or_default();
+    Ok(wire::GetStatementResponse {
+        balance: Some(wire_balance(person, &balance)),
+        lines: shown.iter().map(|line| wire_line(models, line)).collect(),
+        read_point: None,
+        next_page_token: if end < lines.len() {
+            page.token(end)
+        } else {
+            String::new()
+        },
+    })
 }
 
 /// Whose points, as of and as known on when.
@@ -161,7 +194,22 @@ fn wire_balance(person: PersonId, balance: &Balance) -> wire::Balance {
     }
 }
 
-fn wire_line(line: &Line<'_>) -> wire::StatementLine {
+/// An activity by name, in the time of its log's readers: UTC.
+fn title(models: &Models, id: Uuid) -> String {
+    let form = "%Y-%m-%d %H:%M UTC";
+    match models.activity(id) {
+        None => String::new(),
+        Some(NamedActivity { title: Title::Campaign { name, wave, .. }, .. }) => {
+            format!("{name} (wave {wave})")
+        }
+        Some(NamedActivity { title: Title::Patrol { zone, from, .. }, zone_name }) => {
+            let zone = zone_name.unwrap_or_else(|| zone.to_string());
+            format!("patrol of {zone}, {}", from.format(form))
+        }
+    }
+}
+
+fn wire_line(models: &Models, line: &Line<'_>) -> wire::StatementLine {
     let lot = line.lot;
     let account::Activity {
         family,
@@ -211,5 +259,6 @@ fn wire_line(line: &Line<'_>) -> wire::StatementLine {
         reversed_by: line
             .reversed_by
             .map_or_else(String::new, |person| person.to_string()),
+        activity_title: title(models, *id),
     }
 }

@@ -1,7 +1,6 @@
 //! One reaction at work: reads on, hands in, records what is refused.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use eventlog::{EventLog, ReadError};
 use tokio::sync::watch;
 
 use super::cursor::{self, Cursor};
-use super::{DONE_ALREADY, Handled, ReactionHealth, RetryError, SUBJECT};
+use super::{Handled, Options, ReactionHealth, RetryError, SUBJECT};
 use crate::feed;
 use crate::submit::{Submission, Submit, SubmitError, persist};
 
@@ -35,7 +34,7 @@ pub(super) struct Runner {
     reaction: Reaction,
     log: Arc<dyn EventLog>,
     submit: Arc<dyn Submit>,
-    views: Option<PathBuf>,
+    options: Options,
     handled: watch::Sender<Handled>,
     notes: Mutex<Notes>,
 }
@@ -70,13 +69,13 @@ impl Runner {
         reaction: Reaction,
         log: Arc<dyn EventLog>,
         submit: Arc<dyn Submit>,
-        views: Option<PathBuf>,
+        options: Options,
     ) -> Self {
         Self {
             reaction,
             log,
             submit,
-            views,
+            options,
             handled: watch::Sender::new(Handled::default()),
             notes: Mutex::default(),
         }
@@ -162,7 +161,9 @@ impl Runner {
     fn write_cursor(&self, after_events: u64) {
         let handled = *self.handled.borrow();
         let written = self.notes().cursor_written;
-        let Some(views) = &self.views else { return };
+        let Some(views) = &self.options.views else {
+            return;
+        };
         if handled.enabled && handled.position > written.saturating_add(after_events) {
             cursor::write(views, &self.cursor(handled.position));
             self.notes().cursor_written = handled.position;
@@ -182,7 +183,7 @@ impl Runner {
             };
             let mut position = handled.position;
             if !handled.enabled {
-                let views = self.views.as_deref();
+                let views = self.options.views.as_deref();
                 let cursor = views.and_then(|views| cursor::read(views, &self.cursor(to)));
                 position = cursor.unwrap_or(0).max(from.saturating_sub(1));
                 self.notes().cursor_written = cursor.unwrap_or(0);
@@ -257,7 +258,7 @@ impl Runner {
     /// Hands answers in: those that concern one stream in order, the others at once.
     async fn answer(self: &Arc<Self>, answers: Vec<Answer>) -> Result<(), Halt> {
         // Several commands for one cause must keep their order over streams: then all do.
-        let one_lane = answers.iter().any(|answer| answer.n > 0);
+        let one_lane = self.options.one_by_one || answers.iter().any(|answer| answer.n > 0);
         let mut lanes: HashMap<Option<StreamName>, Vec<Answer>> = HashMap::new();
         for answer in answers {
             let lane = (!one_lane).then(|| answer.command.primary());
@@ -317,7 +318,7 @@ impl Runner {
         let submission = self.submission(command.clone(), *cause, *n, "");
         let refused = match self.execute(submission).await {
             Ok(position) => return Ok(Some(position)),
-            Err(SubmitError::Refused(refused)) if is_done(&refused) => return Ok(None),
+            Err(SubmitError::Refused(refused)) if self.is_settled(&refused) => return Ok(None),
             Err(SubmitError::OtherContent) => {
                 self.alarm(*cause, *n);
                 return Ok(None);
@@ -366,6 +367,11 @@ impl Runner {
         Ok(position)
     }
 
+    /// True if the refusal says that nothing is left to do.
+    fn is_settled(&self, refused: &Refused) -> bool {
+        self.reaction.settled_by.contains(&refused.name.as_str())
+    }
+
     fn alarm(&self, cause: u64, n: u32) {
         tracing::error!(
             reaction = self.name(),
@@ -395,7 +401,7 @@ impl Runner {
             .ok_or_else(|| RetryError::Unreadable("it answers this event no more".to_owned()))?;
         match self.execute(self.submission(command, cause, n, "")).await {
             Ok(_) => {}
-            Err(SubmitError::Refused(refused)) if is_done(&refused) => {}
+            Err(SubmitError::Refused(refused)) if self.is_settled(&refused) => {}
             Err(SubmitError::OtherContent) => self.alarm(cause, n),
             Err(SubmitError::Refused(refused)) => return Err(RetryError::Refused(refused)),
             Err(error) => return Err(RetryError::Submit(error)),
@@ -407,8 +413,4 @@ impl Runner {
         self.refresh()?;
         Ok(position)
     }
-}
-
-fn is_done(refused: &Refused) -> bool {
-    DONE_ALREADY.contains(&refused.name.as_str())
 }

@@ -174,3 +174,17 @@ impl History {
         self.log.head().position
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_cannot_be_read_is_read_again() {
+    let mut history = History::whole().await;
+    let engine = engine(&history, Options::default()).await;
+    history.log.inject(eventlog::memory::Fault::FailRead);
+    let head = history.joins_one().await;
+    engine
+        .wait_applied(head, SOON)
+        .await
+        .expect("after a while");
+    equals_a_fold(&engine, &history);
+    engine.stop().await;
+}

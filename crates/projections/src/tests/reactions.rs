@@ -10,7 +10,7 @@ use super::town::{Town, hazard_for, report};
 use crate::consequences::{Consequences, NotFollowed};
 use crate::engine::{Engine, Options};
 use crate::fixture::id;
-use crate::reactions::{Reactions, RetryError};
+use crate::reactions::{self, Reactions, RetryError};
 use crate::submit::{Submission, Submit, SubmitError};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -24,6 +24,7 @@ fn founded(event: &Event) -> bool {
 /// Reports a hazard in every unit that is founded.
 const INSPECT: Reaction = Reaction {
     name: "inspect",
+    settled_by: &["AWARD_ALREADY_GRANTED"],
     react: |stream, event, _| {
         let unit = uuid::Uuid::parse_str(stream.key()).unwrap_or_default();
         let answer = || report(hazard_for(stream), unit.into()).into();
@@ -34,15 +35,20 @@ const INSPECT: Reaction = Reaction {
 /// Reports a hazard in a unit that is not there yet, for every unit that is founded.
 const HASTY: Reaction = Reaction {
     name: "hasty",
+    settled_by: &[],
     react: |stream, event, _| {
         let answer = || Command::from(report(hazard_for(stream), id(LATER)));
         founded(event).then(answer).into_iter().collect()
     },
 };
 
-fn start(town: &Town, reactions: &[Reaction], views: Option<&TempDir>) -> Reactions {
+fn start(town: &Town, these: &[Reaction], views: Option<&TempDir>) -> Reactions {
     let submit: Arc<dyn Submit> = Arc::new(town.executor.clone());
-    Reactions::start_these(reactions, town.log(), &submit, views.map(TempDir::path))
+    let options = reactions::Options {
+        views: views.map(|views| views.path().to_owned()),
+        one_by_one: false,
+    };
+    Reactions::start_these(these, town.log(), &submit, &options)
 }
 
 async fn settled(reactions: &Reactions, position: u64) -> (u64, Vec<&'static str>) {
@@ -230,7 +236,12 @@ async fn scripted(answers: Vec<Result<u64, SubmitError>>) -> (Arc<Script>, React
     town.enable("inspect").await;
     let script = Script::of(answers);
     let submit: Arc<dyn Submit> = script.clone();
-    let reactions = Reactions::start_these(&[INSPECT], town.log(), &submit, None);
+    let reactions = Reactions::start_these(
+        &[INSPECT],
+        town.log(),
+        &submit,
+        &reactions::Options::default(),
+    );
     let consequences = Consequences::new(reactions.clone(), None);
     let _ = consequences.wait(town.head(), SOON).await;
     (script, reactions)
@@ -281,7 +292,12 @@ async fn a_closed_log_ends_the_reaction_and_the_wait_names_it() {
     let town = Town::born().await;
     town.enable("inspect").await;
     let submit: Arc<dyn Submit> = Script::of(vec![Err(SubmitError::Over("closed".to_owned()))]);
-    let reactions = Reactions::start_these(&[INSPECT], town.log(), &submit, None);
+    let reactions = Reactions::start_these(
+        &[INSPECT],
+        town.log(),
+        &submit,
+        &reactions::Options::default(),
+    );
     let consequences = Consequences::new(reactions.clone(), None);
     let outcome = consequences.wait(town.head(), SOON).await;
     assert!(matches!(
@@ -298,6 +314,7 @@ async fn a_closed_log_ends_the_reaction_and_the_wait_names_it() {
 async fn commands_for_one_stream_keep_the_order_of_their_causes() {
     const ONE_STREAM: Reaction = Reaction {
         name: "inspect",
+        settled_by: &[],
         react: |_: &StreamName, event, stamp| {
             let unit = uuid::Uuid::from_u128(u128::from(stamp.position));
             let answer = || Command::from(report(id(1), unit.into()));
@@ -311,7 +328,12 @@ async fn commands_for_one_stream_keep_the_order_of_their_causes() {
     town.enable("inspect").await;
     let script = Script::of(Vec::new());
     let submit: Arc<dyn Submit> = script.clone();
-    let reactions = Reactions::start_these(&[ONE_STREAM], town.log(), &submit, None);
+    let reactions = Reactions::start_these(
+        &[ONE_STREAM],
+        town.log(),
+        &submit,
+        &reactions::Options::default(),
+    );
     settled(&reactions, town.head()).await;
     let seen = script.seen.lock().unwrap();
     let causes: Vec<_> = seen
@@ -320,4 +342,26 @@ async fn commands_for_one_stream_keep_the_order_of_their_causes() {
         .collect();
     assert_eq!(causes.len(), 50);
     assert!(causes.is_sorted());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_by_one_a_run_writes_the_same_log_again() {
+    let mut roots = Vec::new();
+    for _ in 0..3 {
+        let town = Town::born().await;
+        for n in 801..840 {
+            town.found(n).await;
+        }
+        town.enable("inspect").await;
+        let submit: Arc<dyn Submit> = Arc::new(town.executor.clone());
+        let options = reactions::Options {
+            views: None,
+            one_by_one: true,
+        };
+        let reactions = Reactions::start_these(&[INSPECT], town.log(), &submit, &options);
+        settled(&reactions, town.head()).await;
+        reactions.stop().await;
+        roots.push(town.log().head().root);
+    }
+    assert!(roots.windows(2).all(|pair| pair[0] == pair[1]));
 }

@@ -1,0 +1,168 @@
+//! `benniu replay`: the events themselves.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use domain::{Instant, Visibility};
+use eventlog::{Commit, EventLog as _, RecordedEvent, record};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Failure, source};
+
+/// Print events as JSON Lines, in the order of the log
+///
+/// Reads only; a service may be running on the folder. Filters are joined by "and". A withheld
+/// item is printed as position and hash unless --reveal is given: until personal fields are
+/// sealed, whoever can read the folder can read them all.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Folder of the log
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Only events of this stream, such as hazard/0190a3c2-…
+    #[arg(long, value_name = "S")]
+    stream: Option<String>,
+    /// Only events of this hazard
+    #[arg(long = "case", value_name = "ID")]
+    hazard: Option<Uuid>,
+    /// Only events that name this person
+    #[arg(long, value_name = "ID")]
+    person: Option<Uuid>,
+    /// Only events in this unit or below it
+    #[arg(long, value_name = "U")]
+    unit: Option<Uuid>,
+    #[arg(
+        long = "type",
+        value_name = "T",
+        help = "Only events of this type, such as HazardReported"
+    )]
+    event_type: Option<String>,
+    /// First position
+    #[arg(long, value_name = "P")]
+    from: Option<u64>,
+    /// Last position
+    #[arg(long, value_name = "P")]
+    to: Option<u64>,
+    /// Only what had happened by this instant
+    #[arg(long, value_name = "TIME", value_parser = super::instant)]
+    as_of: Option<Instant>,
+    /// Print withheld items too
+    #[arg(long)]
+    reveal: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<(), Failure> {
+    let log = source::read(&args.data)?;
+    let end = args.to.unwrap_or(u64::MAX).min(log.head().position);
+    let first = args.from.unwrap_or(1);
+    // The tree of units grows as it is read, so a question about a unit begins at the beginning.
+    let begin = if args.unit.is_some() { 1 } else { first };
+    let mut within: BTreeSet<Uuid> = args.unit.into_iter().collect();
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    for commit in log.read(begin, end) {
+        let commit = commit.map_err(Failure::could_not)?;
+        for event in &commit.events {
+            grow(&mut within, event);
+            let asked = (first..=end).contains(&event.position) && args.asks_for(event, &within);
+            if asked {
+                print(&mut out, &commit, event, args.reveal)?;
+            }
+        }
+    }
+    Ok(out.flush()?)
+}
+
+/// Takes a unit in that is founded below one of these.
+fn grow(within: &mut BTreeSet<Uuid>, event: &RecordedEvent) {
+    if within.is_empty() || event.stream.category() != "unit" {
+        return;
+    }
+    let payload: Value = serde_json::from_slice(&event.payload).unwrap_or_default();
+    let parent = payload["parent"]
+        .as_str()
+        .and_then(|parent| Uuid::parse_str(parent).ok());
+    let unit = Uuid::parse_str(event.stream.key()).ok();
+    if let (Some(parent), Some(unit)) = (parent, unit)
+        && within.contains(&parent)
+    {
+        within.insert(unit);
+    }
+}
+
+impl Args {
+    fn asks_for(&self, event: &RecordedEvent, within: &BTreeSet<Uuid>) -> bool {
+        self.stream
+            .as_ref()
+            .is_none_or(|stream| event.stream.as_str() == stream)
+            && self.hazard.is_none_or(|hazard| {
+                event.stream.category() == "hazard" && event.stream.key() == hazard.to_string()
+            })
+            && self.person.is_none_or(|person| names(event, person))
+            && self
+                .unit
+                .is_none_or(|_| event.envelope.unit.is_some_and(|u| within.contains(&u)))
+            && self
+                .event_type
+                .as_ref()
+                .is_none_or(|name| *event.type_name == **name)
+            && self
+                .as_of
+                .is_none_or(|as_of| event.envelope.occurred_at <= as_of)
+    }
+}
+
+/// True if the person's id stands in the stream's name or in the payload.
+fn names(event: &RecordedEvent, person: Uuid) -> bool {
+    let person = person.to_string();
+    event.stream.key().contains(&person)
+        || event
+            .payload
+            .windows(person.len())
+            .any(|part| part == person.as_bytes())
+}
+
+fn print(
+    out: &mut impl Write,
+    commit: &Commit,
+    event: &RecordedEvent,
+    reveal: bool,
+) -> io::Result<()> {
+    let line = if event.envelope.visibility == Visibility::Withheld && !reveal {
+        json!({ "position": event.position, "hash": item_hash(commit, event)? })
+    } else {
+        let payload: Value = serde_json::from_slice(&event.payload)?;
+        json!({
+            "position": event.position,
+            "stream": event.stream.as_str(),
+            "version": event.version,
+            "type": &*event.type_name,
+            "occurred_at": event.envelope.occurred_at,
+            "recorded_at": event.header.recorded_at,
+            "unit": event.envelope.unit,
+            "trust": event.envelope.trust,
+            "principal": event.header.principal,
+            "channel": event.header.channel,
+            "command_id": event.header.command_id,
+            "commit": event.header.commit_number,
+            "cause": event.header.cause,
+            "policy_sets": event.header.policy_sets,
+            "payload": payload,
+        })
+    };
+    writeln!(out, "{line}")
+}
+
+/// The hash under which the item of an event stands in the tree.
+fn item_hash(commit: &Commit, event: &RecordedEvent) -> io::Result<String> {
+    let (seed, items) = record::items(&commit.record).map_err(io::Error::other)?;
+    // Item 0 is the header.
+    let number = event.position - commit.header.first_position + 1;
+    let item = usize::try_from(number)
+        .ok()
+        .and_then(|number| items.get(number));
+    let item = item.ok_or_else(|| io::Error::other("the record has too few items"))?;
+    let salt = record::salt(seed, u32::try_from(number).unwrap_or(u32::MAX));
+    Ok(domain::ids::hex(&record::item_hash(salt, item)))
+}

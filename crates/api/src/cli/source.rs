@@ -1,0 +1,82 @@
+//! Where a question is asked: a server, or a folder that is only read.
+//!
+//! Owns the flags that all questions share. A folder is never changed by a question.
+
+use std::path::{Path, PathBuf};
+
+use eventlog::{EventLog as _, ReadLog};
+use projections::Models;
+
+use super::Failure;
+use crate::session::Session;
+
+/// The flags of a question.
+#[derive(Debug, clap::Args)]
+pub(super) struct Source {
+    #[command(flatten)]
+    place: Place,
+    /// Login subject to call the server with
+    #[arg(long = "as", value_name = "SUBJECT", default_value = "admin")]
+    subject: String,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Place {
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "Ask a running server, such as http://127.0.0.1:50051"
+    )]
+    server: Option<String>,
+    /// Read this data folder; it is not changed, and a service may be running on it
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+/// What is asked.
+pub(super) enum Opened {
+    /// A server.
+    Server(Session),
+    /// A folder, folded as far as it is proven.
+    Folder {
+        /// The log.
+        log: Box<ReadLog>,
+        /// Its read models.
+        models: Box<Models>,
+    },
+}
+
+impl Source {
+    /// Connects, or reads the folder.
+    pub(super) async fn open(&self) -> Result<Opened, Failure> {
+        match (&self.place.server, &self.place.data) {
+            (Some(url), _) => {
+                let session = Session::connect(url, &self.subject).await;
+                Ok(Opened::Server(session.map_err(Failure::could_not)?))
+            }
+            (None, Some(dir)) => {
+                let log = Box::new(read(dir)?);
+                let end = log.head().position;
+                let models = Models::fold(log.read(1, end)).map_err(Failure::could_not)?;
+                Ok(Opened::Folder {
+                    log,
+                    models: Box::new(models),
+                })
+            }
+            (None, None) => Err(Failure::Usage("--server or --data is needed".to_owned())),
+        }
+    }
+}
+
+/// Opens a folder for reading.
+pub(super) fn read(dir: &Path) -> Result<ReadLog, Failure> {
+    let log = ReadLog::open(dir).map_err(Failure::could_not)?;
+    if log.state() == eventlog::FolderState::NotClosed {
+        tracing::warn!("the log was not closed cleanly; it is shown as far as it is proven");
+    }
+    Ok(log)
+}
