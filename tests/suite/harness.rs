@@ -341,22 +341,15 @@ impl Folder {
         self.run(&["replay"], args).exits(0).json_lines()
     }
 
-    /// The digest of every file of the data folder.
+    /// Length and digest of every file of the data folder.
     pub(crate) fn digests(&self) -> BTreeMap<PathBuf, String> {
-        let mut digests = BTreeMap::new();
-        let mut folders = vec![self.data()];
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(&folder).expect("a folder can be listed") {
-                let path = entry.expect("an entry").path();
-                if path.is_dir() {
-                    folders.push(path);
-                } else {
-                    let bytes = fs::read(&path).expect("a file can be read");
-                    digests.insert(path, format!("{:x?}", Sha256::digest(bytes)));
-                }
-            }
-        }
-        digests
+        let digest = |path: PathBuf| {
+            let length = fs::metadata(&path).expect("a file").len();
+            // With the length, what precedes the zeros at the end is all that a file says.
+            let digest = Sha256::digest(read_written(&path));
+            (path, format!("{length} {digest:x?}"))
+        };
+        files(&self.data()).into_iter().map(digest).collect()
     }
 
     /// The digests once nothing writes any more: beside a service, its background work is awaited.
@@ -378,6 +371,31 @@ impl Folder {
             before = now;
         }
     }
+}
+
+/// Files of a folder and those below it, by name.
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder can be listed") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files.extend(self::files(&path));
+        } else {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+/// What a file holds but for whole pages of zeros at its end: journal and second copy are filled
+/// with zeros ahead.
+pub(crate) fn read_written(file: &Path) -> Vec<u8> {
+    let mut bytes = fs::read(file).expect("a file can be read");
+    while bytes.ends_with(&[0; 4_096]) {
+        bytes.truncate(bytes.len() - 4_096);
+    }
+    bytes
 }
 
 /// A running service. Killed when dropped.

@@ -69,8 +69,8 @@ async fn a_hazard_and_a_person_are_replayed_event_by_event() {
             [
                 "HazardReported",
                 "HazardVerified",
-                "OwnerAssigned",
                 "DeadlineSet",
+                "OwnerAssigned",
                 "RectificationClaimed",
                 "ReinspectionPassed",
                 "HazardClosedOut",
