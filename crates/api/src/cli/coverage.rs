@@ -82,7 +82,7 @@ fn print(cells: &[wire::CoverageCell], as_json: bool) -> Result<(), Failure> {
         return Ok(());
     }
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_BORDERS_ONLY);
     table.set_header([
         "zone",
         "day",

@@ -39,7 +39,7 @@ impl Checks {
     /// Prints them as a table.
     pub(crate) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut table = Table::new();
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+        table.load_style(presets::UTF8_BORDERS_ONLY);
         table.set_header(["", "check", "expected", "found"]);
         for check in &self.list {
             let mark = if check.expected == check.found { "ok" } else { "WRONG" };

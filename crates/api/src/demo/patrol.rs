@@ -193,7 +193,8 @@ pub(crate) async fn run(pilot: &mut Pilot, step: &Step) -> Result<(), Status> {
         Step::Plan(date, shift) => plan(pilot, date, shift).await,
         Step::CheckIn(date, shift) => {
             for number in pilot.crew(date, shift) {
-                let capture = capture(pilot, number, None, date, 9);
+                let start = pilot.patrols.zones[zone(date, shift)].stops[0];
+                let capture = capture(pilot, number, Some(start), date, 9);
                 pilot
                     .send(By::Captain, |command_id| wire::CheckInRequest {
                         command_id,

@@ -21,7 +21,7 @@ pub(crate) fn title(out: &mut dyn Write, text: &str) -> io::Result<()> {
 
 fn table(header: &[&str], numbers_from: usize) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_BORDERS_ONLY);
     table.set_header(header);
     for column in numbers_from..header.len() {
         if let Some(column) = table.column_mut(column) {
