@@ -55,7 +55,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
                 } else {
                     SystemClock::new().now().max(recorded)
                 };
-                points::statement(&models, &models.balances.read(), &request, now)
+                points::statement(models, &models.balances.read(), &request, now)
                     .map_err(|Violation { description, .. }| Failure::Usage(description))?
             }
         };

@@ -33,7 +33,10 @@ impl Checks {
 
     /// How many differ.
     pub(crate) fn wrong(&self) -> usize {
-        self.list.iter().filter(|check| check.expected != check.found).count()
+        self.list
+            .iter()
+            .filter(|check| check.expected != check.found)
+            .count()
     }
 
     /// Prints them as a table.
@@ -42,7 +45,11 @@ impl Checks {
         table.load_style(presets::UTF8_BORDERS_ONLY);
         table.set_header(["", "check", "expected", "found"]);
         for check in &self.list {
-            let mark = if check.expected == check.found { "ok" } else { "WRONG" };
+            let mark = if check.expected == check.found {
+                "ok"
+            } else {
+                "WRONG"
+            };
             table.add_row([mark, &check.what, &check.expected, &check.found]);
         }
         writeln!(out, "{table}")
