@@ -544,7 +544,7 @@ impl Show<'_> {
         )?;
         writeln!(
             self.out,
-            "  {program} balance --data {dir} --person {}",
+            "  {program} balance --data {dir} {}",
             person(STAR)
         )?;
         writeln!(

@@ -75,7 +75,7 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// The folder holds no log.
-    #[error("{} holds no log", path.display())]
+    #[error("{} holds no log; `benniu init` makes one", path.display())]
     NoLog {
         /// The folder.
         path: PathBuf,
