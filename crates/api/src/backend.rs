@@ -95,7 +95,12 @@ impl Backend {
         };
         let engine = Engine::start(Arc::clone(&log), options).await?;
         let submit: Arc<dyn Submit> = Arc::new(executor.clone());
-        let reactions = Reactions::start(Arc::clone(&log), &submit, views.as_deref());
+        let options = projections::reactions::Options {
+            views,
+            // A seeded run repeats to the same root only if writes come in one order.
+            one_by_one: simulated_clock,
+        };
+        let reactions = Reactions::start_with(Arc::clone(&log), &submit, &options);
         let consequences = Consequences::new(reactions.clone(), Some(engine.clone()));
         let timers = Timers::start(log, submit, time, Some(consequences.clone()));
         let look_up_key = look_up_key.map(Arc::new);

@@ -105,8 +105,15 @@ pub async fn run(options: &Options, out: &mut dyn Write) -> Result<bool, DemoErr
         (None, Some(dir)) => dir.path().to_owned(),
         (None, None) => return Err(DemoError::Ended("there is no folder".to_owned())),
     };
-    writeln!(out, "benniu: a system of record for community policing teams")?;
-    writeln!(out, "A fresh log in {}, served on a free port of this machine.", dir.display())?;
+    writeln!(
+        out,
+        "benniu: a system of record for community policing teams"
+    )?;
+    writeln!(
+        out,
+        "A fresh log in {}, served on a free port of this machine.",
+        dir.display()
+    )?;
     let dropped = options.sabotage == Some(Sabotage::DroppedAward);
     let birth = Birth {
         origin: "benniu.example/demo".to_owned(),
@@ -124,14 +131,24 @@ pub async fn run(options: &Options, out: &mut dyn Write) -> Result<bool, DemoErr
         // A dropped sender ends serving too.
         let _ = stopped.await;
     }));
-    let mut show = Show { dir, backend, checks: Checks::default(), dropped, out };
+    let mut show = Show {
+        dir,
+        backend,
+        checks: Checks::default(),
+        dropped,
+        out,
+    };
     let shown = show.acts(&url, options.sabotage).await;
     drop(stop);
     serving
         .await
         .map_err(|error| DemoError::Ended(error.to_string()))?
         .map_err(|error| DemoError::Ended(error.to_string()))?;
-    show.backend.clone().stop().await.map_err(|error| DemoError::Ended(error.to_string()))?;
+    show.backend
+        .clone()
+        .stop()
+        .await
+        .map_err(|error| DemoError::Ended(error.to_string()))?;
     shown?;
     if options.sabotage == Some(Sabotage::ChangedEvent) {
         change_an_event(&show.dir)?;
@@ -157,10 +174,14 @@ impl Show<'_> {
     /// Everything that is shown while the server runs.
     async fn acts(&mut self, url: &str, sabotage: Option<Sabotage>) -> Result<(), DemoError> {
         let admin = Session::connect(url, ADMIN).await?;
-        self.boston(&admin, sabotage == Some(Sabotage::AlteredCell)).await?;
+        self.boston(&admin, sabotage == Some(Sabotage::AlteredCell))
+            .await?;
         let mut pilot = Pilot::new(&admin, boston::stands_at());
         self.deadlines_fall_due(&mut pilot).await?;
-        report::title(self.out, "The pilot's history: 481 volunteers, a month of patrols")?;
+        report::title(
+            self.out,
+            "The pilot's history: 481 volunteers, a month of patrols",
+        )?;
         let bar = progress("playing");
         let mut late = self.dropped.then(|| self.backend.executor.clone());
         pilot
@@ -174,7 +195,11 @@ impl Show<'_> {
             // Too late for the first verified activity, in time for all others.
             folder::enable_reactions(&executor, self.after_first_fact()?).await?;
         }
-        writeln!(self.out, "{} commands went through the API.", pilot.commands())?;
+        writeln!(
+            self.out,
+            "{} commands went through the API.",
+            pilot.commands()
+        )?;
         self.members(&admin).await?;
         self.coverage(&admin, &pilot).await?;
         self.cases(&admin).await?;
@@ -183,7 +208,10 @@ impl Show<'_> {
     }
 
     async fn boston(&mut self, admin: &Session, altered: bool) -> Result<(), DemoError> {
-        report::title(self.out, "Boston's 311 line, 2015: hazards as their source tells them")?;
+        report::title(
+            self.out,
+            "Boston's 311 line, 2015: hazards as their source tells them",
+        )?;
         let bar = progress("importing");
         let mut tell = |done: usize, all: usize| {
             bar.set_length(all as u64);
@@ -207,7 +235,11 @@ impl Show<'_> {
             grouped(totals.open_breached),
         )?;
         let checks = &mut self.checks;
-        checks.expect("files shipped are those of the source", true, boston::files_are_whole(altered));
+        checks.expect(
+            "files shipped are those of the source",
+            true,
+            boston::files_are_whole(altered),
+        );
         checks.expect("rows imported", 2_401, imported.applied);
         checks.expect("units of the import", 22, units.len());
         checks.expect("hazards", 2_401, totals.total);
@@ -230,7 +262,8 @@ impl Show<'_> {
             "The clock moves on to 2018: {} more deadlines fall due, and timers record them.",
             breached - 1_473.min(breached),
         )?;
-        self.checks.expect("breaches after the clock moved on", 1_473 + 14, breached);
+        self.checks
+            .expect("breaches after the clock moved on", 1_473 + 14, breached);
         Ok(())
     }
 
@@ -238,7 +271,7 @@ impl Show<'_> {
         report::title(self.out, "Membership")?;
         let request = wire::GetMembershipCountsRequest {
             unit_id: community().to_string(),
-            consistency: after_all(),
+            consistency: Some(after_all()),
             ..Default::default()
         };
         let answer = admin.call(request).await?;
@@ -255,8 +288,10 @@ impl Show<'_> {
             pilot::MEMBERS_FIRST
         )?;
         let recounted = self.recount()?.volunteers();
-        self.checks.expect("members", pilot::MEMBERS_LAST, volunteers);
-        self.checks.expect("members in the events", pilot::MEMBERS_LAST, recounted);
+        self.checks
+            .expect("members", pilot::MEMBERS_LAST, volunteers);
+        self.checks
+            .expect("members in the events", pilot::MEMBERS_LAST, recounted);
         Ok(())
     }
 
@@ -271,7 +306,7 @@ impl Show<'_> {
                 day_until: "2024-07-31".to_owned(),
                 page_size: 1_000,
                 page_token,
-                consistency: after_all(),
+                consistency: Some(after_all()),
                 ..Default::default()
             };
             let mut answer = admin.call(request).await?;
@@ -289,7 +324,10 @@ impl Show<'_> {
         report::coverage(self.out, &zones, &cells)?;
         let recount = self.recount()?;
         let verified: u64 = cells.iter().map(|cell| cell.verified_seconds).sum();
-        let missed: u64 = cells.iter().map(|cell| u64::from(cell.checkpoints_missed)).sum();
+        let missed: u64 = cells
+            .iter()
+            .map(|cell| u64::from(cell.checkpoints_missed))
+            .sum();
         let count = |name: &str| recount.types.get(name).copied().unwrap_or_default();
         writeln!(
             self.out,
@@ -306,7 +344,11 @@ impl Show<'_> {
         checks.expect("checkpoints missed", count("CheckpointMissed"), missed);
         checks.expect("shifts that nobody came to", 1, count("ShiftMissed"));
         checks.expect("forgotten check-outs", 1, count("AutoCheckedOut"));
-        checks.expect("late filings approved by an outsider", 1, count("LateShiftApproved"));
+        checks.expect(
+            "late filings approved by an outsider",
+            1,
+            count("LateShiftApproved"),
+        );
         Ok(())
     }
 
@@ -315,17 +357,19 @@ impl Show<'_> {
         let request = wire::ListHazardsRequest {
             unit_id: community().to_string(),
             oldest_first: true,
-            consistency: after_all(),
+            consistency: Some(after_all()),
             ..Default::default()
         };
         let answer = admin.call(request).await?;
         report::cases(self.out, &answer.hazards)?;
         let closed = |hazard: &&wire::Hazard| hazard.state() == wire::HazardState::ClosedOut;
         let checks = &mut self.checks;
-        checks.expect("hazards found on patrol and closed out", hazards::DAYS.len(), {
-            answer.hazards.iter().filter(closed).count()
-        });
-        let standing: u32 = answer.hazards.iter().map(|h| h.breaches - h.breaches_withdrawn).sum();
+        checks.expect(
+            "hazards found on patrol and closed out",
+            hazards::DAYS.len(),
+            answer.hazards.iter().filter(closed).count(),
+        );
+        let standing: u32 = answer.hazards.iter().map(|h| h.breaches).sum();
         let withdrawn: u32 = answer.hazards.iter().map(|h| h.breaches_withdrawn).sum();
         checks.expect("of these, deadlines breached", 1, standing);
         checks.expect("breaches withdrawn by a late fact", 1, withdrawn);
@@ -337,11 +381,13 @@ impl Show<'_> {
         let request = wire::GetStatementRequest {
             person_id: person(STAR).to_string(),
             page_size: 1_000,
-            consistency: after_all(),
+            consistency: Some(after_all()),
             ..Default::default()
         };
         let mut answer = admin.call(request).await?;
-        answer.lines.retain(|line| line.kind() == wire::StatementLineKind::Granted);
+        answer
+            .lines
+            .retain(|line| line.kind() == wire::StatementLineKind::Granted);
         let names = [By::Officer, By::Captain, By::Instructor]
             .map(|by| (by.person().to_string(), format!("the {}", by.subject())));
         report::statement(self.out, &answer.lines, &BTreeMap::from(names))?;
@@ -366,7 +412,7 @@ impl Show<'_> {
         for (person_id, points) in recount.points() {
             let request = wire::GetBalanceRequest {
                 person_id: person_id.clone(),
-                consistency: after_all(),
+                consistency: Some(after_all()),
                 ..Default::default()
             };
             let balance = admin.call(request).await?.balance.unwrap_or_default();
@@ -374,23 +420,53 @@ impl Show<'_> {
             differing += usize::from(found != *points);
         }
         let checks = &mut self.checks;
-        checks.expect("points of 24 publicity actions", STAR_POINTS, balance.granted);
-        checks.expect("actions named with rule version and verifier", campaigns::WAVES, explained);
-        checks.expect("verified activities without exactly one award", 0, recount.unmatched());
+        checks.expect(
+            "points of 24 publicity actions",
+            STAR_POINTS,
+            balance.granted,
+        );
+        checks.expect(
+            "actions named with rule version and verifier",
+            campaigns::WAVES,
+            explained,
+        );
+        checks.expect(
+            "verified activities without exactly one award",
+            0,
+            recount.unmatched(),
+        );
         checks.expect("awards", recount.facts(), {
-            recount.types.get("AwardGranted").copied().unwrap_or_default()
+            recount
+                .types
+                .get("AwardGranted")
+                .copied()
+                .unwrap_or_default()
         });
         checks.expect("balances that differ from the events", 0, differing);
         checks.expect("work of reactions that stands stuck", 0, {
-            recount.types.get("ReactionStuck").copied().unwrap_or_default()
+            recount
+                .types
+                .get("ReactionStuck")
+                .copied()
+                .unwrap_or_default()
         });
         Ok(())
     }
 
     /// Every read model from zero, compared with the live one by rows.
     async fn rebuild(&mut self) -> Result<(), DemoError> {
-        report::title(self.out, "Every read model rebuilt from position 1, beside the live one")?;
-        for name in self.backend.engine.models().all().iter().map(|model| model.name()) {
+        report::title(
+            self.out,
+            "Every read model rebuilt from position 1, beside the live one",
+        )?;
+        for name in self
+            .backend
+            .engine
+            .models()
+            .all()
+            .iter()
+            .map(|model| model.name())
+        {
             let rebuilt = self
                 .backend
                 .engine
@@ -399,10 +475,18 @@ impl Show<'_> {
                 .map_err(|error| DemoError::Ended(error.to_string()))?;
             let rows = rebuilt.rebuilt.rows;
             writeln!(self.out, "{name:18} {rows:>6} rows, {}", {
-                if rebuilt.is_equal() { "the same as the live ones" } else { "DIFFERENT" }
+                if rebuilt.is_equal() {
+                    "the same as the live ones"
+                } else {
+                    "DIFFERENT"
+                }
             })?;
             self.checks.expect(&format!("{name} rebuilt"), "equal", {
-                if rebuilt.is_equal() { "equal" } else { "different" }
+                if rebuilt.is_equal() {
+                    "equal"
+                } else {
+                    "different"
+                }
             });
         }
         Ok(())
@@ -422,11 +506,13 @@ impl Show<'_> {
                 for finding in &found.findings {
                     writeln!(self.out, "verify: {finding:?}")?;
                 }
-                self.checks.expect("findings of the verification", 0, found.findings.len());
+                self.checks
+                    .expect("findings of the verification", 0, found.findings.len());
             }
             Err(error) => {
                 writeln!(self.out, "verify: {error}")?;
-                self.checks.expect("findings of the verification", "0", error);
+                self.checks
+                    .expect("findings of the verification", "0", error);
             }
         }
         Ok(())
@@ -438,12 +524,29 @@ impl Show<'_> {
             return writeln!(self.out, "\n{wrong} checks are WRONG.");
         }
         writeln!(self.out, "\nAll checks hold. How to go on:\n")?;
-        let dir = if kept { self.dir.display().to_string() } else { "DIR".to_owned() };
+        let program = std::env::args()
+            .next()
+            .unwrap_or_else(|| "benniu".to_owned());
+        let dir = if kept {
+            self.dir.display().to_string()
+        } else {
+            "DIR".to_owned()
+        };
         if !kept {
-            writeln!(self.out, "  benniu demo --data {dir}      # keeps the log in a folder")?;
+            writeln!(
+                self.out,
+                "  {program} demo --data {dir}      # keeps the log in a folder"
+            )?;
         }
-        writeln!(self.out, "  benniu serve --data {dir}     # serves it on 127.0.0.1:50051")?;
-        writeln!(self.out, "  benniu balance --data {dir} --person {}", person(STAR))?;
+        writeln!(
+            self.out,
+            "  {program} serve --data {dir}     # serves it on 127.0.0.1:50051"
+        )?;
+        writeln!(
+            self.out,
+            "  {program} balance --data {dir} {}",
+            person(STAR)
+        )?;
         writeln!(
             self.out,
             "  grpcurl -plaintext -H 'benniu-principal: {ADMIN}' -d '{{\"person_id\":\"{}\"}}' \
@@ -477,8 +580,11 @@ impl Show<'_> {
 }
 
 /// Waits for what follows from everything written before.
-fn after_all() -> Option<wire::ReadConsistency> {
-    Some(wire::ReadConsistency { at_least: None, with_consequences: true })
+fn after_all() -> wire::ReadConsistency {
+    wire::ReadConsistency {
+        at_least: None,
+        with_consequences: true,
+    }
 }
 
 fn progress(what: &'static str) -> indicatif::ProgressBar {
@@ -494,7 +600,7 @@ fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -514,7 +620,10 @@ fn change_an_event(dir: &Path) -> io::Result<()> {
                 continue;
             }
             let mut bytes = fs::read(&path)?;
-            let used = bytes.iter().rposition(|byte| *byte != 0).unwrap_or_default();
+            let used = bytes
+                .iter()
+                .rposition(|byte| *byte != 0)
+                .unwrap_or_default();
             // Small files tell how a copy is laid out, not what happened.
             if used > 100_000 {
                 bytes[used / 2] ^= 1;

@@ -75,7 +75,7 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// The folder holds no log.
-    #[error("{} holds no log", path.display())]
+    #[error("{} holds no log; `benniu init` makes one", path.display())]
     NoLog {
         /// The folder.
         path: PathBuf,
@@ -149,6 +149,28 @@ impl DiskLog {
             closed: Mutex::new(None),
             _lock: opened.lock,
         })
+    }
+
+    /// Hands commits over to the writer together, so that they are made durable together as far as
+    /// a group goes. Refused, none of them is taken.
+    pub(crate) fn hand_over(
+        &self,
+        drafts: Vec<CommitDraft>,
+    ) -> Result<Vec<oneshot::Receiver<Result<Receipt, AppendError>>>, AppendError> {
+        let mut waiting = Vec::with_capacity(drafts.len());
+        let mut answers = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            let (answer, answered) = oneshot::channel();
+            let bytes = check_bounds(&draft)?;
+            waiting.push(Waiting {
+                draft,
+                bytes,
+                answer,
+            });
+            answers.push(answered);
+        }
+        self.shared.queue.push_all(waiting)?;
+        Ok(answers)
     }
 
     /// Why the second copy is bad, if it is: the log goes on with one copy, and the other is made

@@ -9,12 +9,14 @@
 //!   (`head_file`), `view` reads
 //! - `read_log`: the same folder for questions only; `verify`: checks both copies (`carve`)
 //! - `files`: the file system as the writing side sees it
+//! - `bench`: what all of it costs, beside the bare disk
 //! - `clock`, `entropy`: the one source each of time and randomness
 //! - `execute`: the one write path, which joins the deciders of `domain` and the log
 //!
 //! But for `execute`, the log sees bytes and ids only. It never knows what an event means, and of
 //! `domain` it uses the names of streams and the envelope.
 
+pub mod bench;
 pub mod clock;
 pub mod entropy;
 pub mod execute;

@@ -40,16 +40,28 @@ impl Queue {
 
     /// Takes a commit, or refuses it at once.
     pub(crate) fn push(&self, waiting: Waiting) -> Result<(), AppendError> {
+        self.push_all(Some(waiting))
+    }
+
+    /// Takes some commits together, or refuses them all at once.
+    pub(crate) fn push_all<I>(&self, all: I) -> Result<(), AppendError>
+    where
+        I: IntoIterator<Item = Waiting>,
+    {
         let mut state = self.state();
         if let Some(refusal) = &state.refusal {
             return Err(refusal.clone());
         }
-        let bytes = state.bytes + waiting.bytes;
-        if state.waiting.len() >= QUEUE_COMMITS_MAX || bytes > QUEUE_BYTES_MAX {
+        let before = (state.waiting.len(), state.bytes);
+        for waiting in all {
+            state.bytes += waiting.bytes;
+            state.waiting.push_back(waiting);
+        }
+        if state.waiting.len() > QUEUE_COMMITS_MAX || state.bytes > QUEUE_BYTES_MAX {
+            state.waiting.truncate(before.0);
+            state.bytes = before.1;
             return Err(AppendError::Overloaded);
         }
-        state.bytes = bytes;
-        state.waiting.push_back(waiting);
         drop(state);
         self.filled.notify_one();
         Ok(())

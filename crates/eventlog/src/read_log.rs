@@ -91,6 +91,11 @@ impl ReadLog {
         })
     }
 
+    /// Where its blocks lie.
+    pub(crate) fn places(&self) -> &Arc<Places> {
+        &self.view.places
+    }
+
     /// In what state the folder was found.
     pub fn state(&self) -> FolderState {
         self.state

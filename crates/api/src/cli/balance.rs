@@ -55,7 +55,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
                 } else {
                     SystemClock::new().now().max(recorded)
                 };
-                points::statement(&models, &models.balances.read(), &request, now)
+                points::statement(models, &models.balances.read(), &request, now)
                     .map_err(|Violation { description, .. }| Failure::Usage(description))?
             }
         };
@@ -102,7 +102,7 @@ fn print(
         return Ok(());
     }
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_BORDERS_ONLY);
     table.set_header([
         "value date (UTC)",
         "what",

@@ -96,7 +96,7 @@ fn print(answer: &wire::GetHazardResponse, as_json: bool) -> Result<(), Failure>
         when(hazard.closed_at),
     )?;
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_BORDERS_ONLY);
     table.set_header([
         "happened (UTC)",
         "recorded (UTC)",

@@ -52,10 +52,15 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
             }
             Opened::Folder { models, .. } => {
                 let within = subtree(models, &request.unit_id)?;
-                patrol::coverage(&models.patrol_coverage.read(), within.as_ref(), &request)
-                    .map_err(|Violation { field, description }| {
-                        Failure::Usage(format!("{field}: {description}"))
-                    })?
+                patrol::coverage(
+                    models,
+                    &models.patrol_coverage.read(),
+                    within.as_ref(),
+                    &request,
+                )
+                .map_err(|Violation { field, description }| {
+                    Failure::Usage(format!("{field}: {description}"))
+                })?
             }
         };
         cells.extend(page);
@@ -71,7 +76,7 @@ fn print(cells: &[wire::CoverageCell], as_json: bool) -> Result<(), Failure> {
     if as_json {
         let cells = cells.iter().map(|cell| {
             json!({
-                "community": cell.community_id, "zone": cell.zone_id, "day": cell.day,
+                "community": cell.community_id, "zone": cell.zone_id, "zone_name": cell.zone_name, "day": cell.day,
                 "hour": cell.hour, "planned_seconds": cell.planned_seconds,
                 "done_seconds": cell.done_seconds, "verified_seconds": cell.verified_seconds,
                 "checkpoints_hit": cell.checkpoints_hit,
@@ -82,7 +87,7 @@ fn print(cells: &[wire::CoverageCell], as_json: bool) -> Result<(), Failure> {
         return Ok(());
     }
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_BORDERS_ONLY);
     table.set_header([
         "zone",
         "day",
@@ -95,7 +100,12 @@ fn print(cells: &[wire::CoverageCell], as_json: bool) -> Result<(), Failure> {
     ]);
     for cell in cells {
         table.add_row([
-            cell.zone_id.clone(),
+            if cell.zone_name.is_empty() {
+                &cell.zone_id
+            } else {
+                &cell.zone_name
+            }
+            .clone(),
             cell.day.clone(),
             format!("{:02}", cell.hour),
             (cell.planned_seconds / 60).to_string(),

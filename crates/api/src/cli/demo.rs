@@ -22,10 +22,15 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
-    let options = Options { data: args.data, sabotage: args.sabotage };
+    let options = Options {
+        data: args.data,
+        sabotage: args.sabotage,
+    };
     match demo::run(&options, &mut io::stdout()).await {
         Ok(true) => Ok(()),
-        Ok(false) => Err(Failure::Wrong("the demo's checks do not all hold".to_owned())),
+        Ok(false) => Err(Failure::Wrong(
+            "the demo's checks do not all hold".to_owned(),
+        )),
         Err(error) => Err(Failure::could_not(error)),
     }
 }

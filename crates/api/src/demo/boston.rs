@@ -50,12 +50,17 @@ pub(crate) fn stands_at() -> Instant {
 fn files(altered: bool) -> Vec<File> {
     let mut files: Vec<_> = FILES
         .iter()
-        .map(|(name, bytes, _)| File { path: (*name).into(), bytes: bytes.to_vec() })
+        .map(|(name, bytes, _)| File {
+            path: (*name).into(),
+            bytes: bytes.to_vec(),
+        })
         .collect();
     if altered && let Some(file) = files.last_mut() {
         let text = String::from_utf8_lossy(&file.bytes);
         // A target in January 2015 that was missed becomes one in 2016 that was met.
-        file.bytes = text.replacen("01/03/2015 11:35:42 AM", "01/03/2016 11:35:42 AM", 1).into();
+        file.bytes = text
+            .replacen("01/03/2015 11:35:42 AM", "01/03/2016 11:35:42 AM", 1)
+            .into();
     }
     files
 }
@@ -111,12 +116,15 @@ pub(crate) async fn totals_by_unit(
     let request = wire::ListUnitsRequest {
         parent_id: import::unit_id("city").to_string(),
         page_size: 100,
-        consistency: super::after_all(),
+        consistency: Some(super::after_all()),
         ..Default::default()
     };
     let mut rows = Vec::new();
     for unit in admin.call(request).await?.units {
-        let request = wire::GetHazardTotalsRequest { unit_id: unit.unit_id, ..Default::default() };
+        let request = wire::GetHazardTotalsRequest {
+            unit_id: unit.unit_id,
+            ..Default::default()
+        };
         let totals = admin.call(request).await?.totals.unwrap_or_default();
         rows.push((unit.name, totals));
     }
@@ -128,7 +136,7 @@ pub(crate) async fn totals_by_unit(
 pub(crate) async fn totals(admin: &Session) -> Result<wire::HazardTotals, Status> {
     let request = wire::GetHazardTotalsRequest {
         unit_id: import::unit_id("city").to_string(),
-        consistency: super::after_all(),
+        consistency: Some(super::after_all()),
         ..Default::default()
     };
     Ok(admin.call(request).await?.totals.unwrap_or_default())

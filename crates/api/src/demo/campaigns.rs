@@ -40,9 +40,8 @@ pub(crate) fn script() -> Vec<(Instant, Scene)> {
         let mut add = |at, step| script.push((at, Scene::Campaign(wave, step)));
         add(start - minutes(24 * 60), Step::Plan);
         for round in 0..rounds(wave) {
-            add(start + minutes(10 + 10 * i64::try_from(round).unwrap_or_default()), {
-                Step::Doors(round)
-            });
+            let after = 10 + 10 * i64::try_from(round).unwrap_or_default();
+            add(start + minutes(after), Step::Doors(round));
         }
         add(start + minutes(120), Step::End);
         add(start + minutes(14 * 60), Step::Verify);
@@ -55,7 +54,7 @@ fn start(wave: usize) -> Instant {
     let month = u32::try_from(1 + wave / 3).unwrap_or(1);
     let date = match wave {
         SUMMER_NIGHT => day(2024, 8, 9),
-        _ if month == 8 => day(2024, 8, if wave % 3 == 0 { 2 } else { 16 }),
+        _ if month == 8 => day(2024, 8, if wave == SUMMER_NIGHT - 1 { 2 } else { 16 }),
         _ => day(2024, month, [6, 16, 26][wave % 3]),
     };
     local(date, 18, 30)
@@ -72,7 +71,7 @@ fn campaign(wave: usize) -> String {
 fn name(wave: usize) -> String {
     match wave {
         SUMMER_NIGHT => "Summer night, second concerted operation".to_owned(),
-        _ => format!("Door-to-door against fraud, wave {}", wave + 1),
+        _ => "Door-to-door against fraud".to_owned(),
     }
 }
 
@@ -123,19 +122,17 @@ pub(crate) async fn run(pilot: &mut Pilot, wave: usize, step: &Step) -> Result<(
     }
     if let Step::End = step {
         pilot
-            .send(By::Captain, |command_id| wire::EndCampaignRequest { command_id, campaign_id })
+            .send(By::Captain, |command_id| wire::EndCampaignRequest {
+                command_id,
+                campaign_id,
+            })
             .await?;
     }
     Ok(())
 }
 
 /// What a step is for one volunteer.
-async fn part(
-    pilot: &mut Pilot,
-    wave: usize,
-    volunteer: usize,
-    step: &Step,
-) -> Result<(), Status> {
+async fn part(pilot: &mut Pilot, wave: usize, volunteer: usize, step: &Step) -> Result<(), Status> {
     let (campaign_id, who): (String, Uuid) = (campaign(wave), person(volunteer));
     let person_id = who.to_string();
     match *step {
@@ -187,11 +184,13 @@ async fn part(
                 .map(drop)
         }
         Step::Verify => pilot
-            .send(By::Officer, |command_id| wire::CampaignServiceVerifyParticipationRequest {
-                command_id,
-                campaign_id,
-                person_id,
-                minutes: 90,
+            .send(By::Officer, |command_id| {
+                wire::CampaignServiceVerifyParticipationRequest {
+                    command_id,
+                    campaign_id,
+                    person_id,
+                    minutes: 90,
+                }
             })
             .await
             .map(drop),

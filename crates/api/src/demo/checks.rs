@@ -33,16 +33,23 @@ impl Checks {
 
     /// How many differ.
     pub(crate) fn wrong(&self) -> usize {
-        self.list.iter().filter(|check| check.expected != check.found).count()
+        self.list
+            .iter()
+            .filter(|check| check.expected != check.found)
+            .count()
     }
 
     /// Prints them as a table.
     pub(crate) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut table = Table::new();
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+        table.load_style(presets::UTF8_BORDERS_ONLY);
         table.set_header(["", "check", "expected", "found"]);
         for check in &self.list {
-            let mark = if check.expected == check.found { "ok" } else { "WRONG" };
+            let mark = if check.expected == check.found {
+                "ok"
+            } else {
+                "WRONG"
+            };
             table.add_row([mark, &check.what, &check.expected, &check.found]);
         }
         writeln!(out, "{table}")

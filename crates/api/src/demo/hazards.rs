@@ -84,11 +84,13 @@ pub(crate) async fn run(pilot: &mut Pilot, step: &Step) -> Result<(), Status> {
             // What the fourth claim says lies in the past: within the window, before the deadline.
             let done_at = (index == 3).then(|| timestamp(pilot.now() - minutes(58 * 60)));
             pilot
-                .send(By::Rectifier, |command_id| wire::ClaimRectificationRequest {
-                    command_id,
-                    hazard_id: hazard_id(index),
-                    done_at,
-                    photos: Vec::new(),
+                .send(By::Rectifier, |command_id| {
+                    wire::ClaimRectificationRequest {
+                        command_id,
+                        hazard_id: hazard_id(index),
+                        done_at,
+                        photos: Vec::new(),
+                    }
                 })
                 .await
                 .map(drop)

@@ -66,32 +66,50 @@ impl Patrols {
     /// Zones and their stops, as drawn in the file that the demo ships.
     pub(crate) fn drawn() -> Self {
         let plan: serde_json::Value = serde_json::from_str(ZONES).unwrap_or_default();
-        let zones = plan["features"].as_array().into_iter().flatten().map(|feature| {
-            let corner = |n: usize, axis: usize| {
-                feature["geometry"]["coordinates"][0][n][axis].as_f64().unwrap_or_default()
-            };
-            // A point of the quadrilateral by its shares along both sides.
-            let point = |u: f64, v: f64, axis: usize| {
-                let south = corner(0, axis) * (1.0 - u) + corner(1, axis) * u;
-                let north = corner(3, axis) * (1.0 - u) + corner(2, axis) * u;
-                south * (1.0 - v) + north * v
-            };
-            let stops = [(0.3, 0.3), (0.7, 0.3), (0.7, 0.7), (0.3, 0.7)];
-            ZoneDrawn {
-                id: feature["properties"]["zone"].as_str().unwrap_or_default().to_owned(),
-                name: feature["properties"]["name"].as_str().unwrap_or_default().to_owned(),
-                stops: stops
-                    .iter()
-                    .filter_map(|(u, v)| Place::from_degrees(point(*u, *v, 1), point(*u, *v, 0)))
-                    .collect(),
-            }
-        });
-        Self { zones: zones.collect() }
+        let zones = plan["features"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|feature| {
+                let corner = |n: usize, axis: usize| {
+                    feature["geometry"]["coordinates"][0][n][axis]
+                        .as_f64()
+                        .unwrap_or_default()
+                };
+                // A point of the quadrilateral by its shares along both sides.
+                let point = |u: f64, v: f64, axis: usize| {
+                    let south = corner(0, axis) * (1.0 - u) + corner(1, axis) * u;
+                    let north = corner(3, axis) * (1.0 - u) + corner(2, axis) * u;
+                    south * (1.0 - v) + north * v
+                };
+                let stops = [(0.3, 0.3), (0.7, 0.3), (0.7, 0.7), (0.3, 0.7)];
+                ZoneDrawn {
+                    id: feature["properties"]["zone"]
+                        .as_str()
+                        .unwrap_or_default()
+                        .to_owned(),
+                    name: feature["properties"]["name"]
+                        .as_str()
+                        .unwrap_or_default()
+                        .to_owned(),
+                    stops: stops
+                        .iter()
+                        .filter_map(|(u, v)| {
+                            Place::from_degrees(point(*u, *v, 1), point(*u, *v, 0))
+                        })
+                        .collect(),
+                }
+            });
+        Self {
+            zones: zones.collect(),
+        }
     }
 
     /// Ids and names of the zones.
     pub(crate) fn zones(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.zones.iter().map(|zone| (zone.id.as_str(), zone.name.as_str()))
+        self.zones
+            .iter()
+            .map(|zone| (zone.id.as_str(), zone.name.as_str()))
     }
 
     /// The checkpoints to install; the command id is left blank.
@@ -104,7 +122,10 @@ impl Patrols {
                     community_id: community().to_string(),
                     name: format!("{} {}", drawn.name, stop + 1),
                     tag: tag(zone, stop),
-                    place: Some(wire::Place { lat_e7: place.lat_e7, lon_e7: place.lon_e7 }),
+                    place: Some(wire::Place {
+                        lat_e7: place.lat_e7,
+                        lon_e7: place.lon_e7,
+                    }),
                     radius_m: 50,
                 }
             })
@@ -113,7 +134,7 @@ impl Patrols {
     }
 
     /// The steps of all shifts.
-    pub(crate) fn script(&self) -> Vec<(Instant, Scene)> {
+    pub(crate) fn script() -> Vec<(Instant, Scene)> {
         let mut script = Vec::new();
         for date in 1..=DAYS {
             for shift in 0..SHIFTS {
@@ -193,7 +214,8 @@ pub(crate) async fn run(pilot: &mut Pilot, step: &Step) -> Result<(), Status> {
         Step::Plan(date, shift) => plan(pilot, date, shift).await,
         Step::CheckIn(date, shift) => {
             for number in pilot.crew(date, shift) {
-                let capture = capture(pilot, number, None, date, 9);
+                let start = pilot.patrols.zones[zone(date, shift)].stops[0];
+                let capture = capture(pilot, number, Some(start), date, 9);
                 pilot
                     .send(By::Captain, |command_id| wire::CheckInRequest {
                         command_id,
@@ -205,7 +227,7 @@ pub(crate) async fn run(pilot: &mut Pilot, step: &Step) -> Result<(), Status> {
             }
             Ok(())
         }
-        Step::Scan(date, shift, stop) => scan(pilot, date, shift, stop).await,
+        Step::Scan(date, shift, at) => scan(pilot, date, shift, at).await,
         Step::CheckOut(date, shift) => {
             let forgotten = usize::from((date, shift) == (FORGOTTEN_DAY, 0));
             for number in pilot.crew(date, shift).into_iter().skip(forgotten) {
@@ -270,14 +292,23 @@ fn capture(
     stop: usize,
 ) -> wire::Capture {
     let odd = pick(40, &[&"odd", &number, &date, &stop]);
-    let metres = if odd == 0 { 300 } else { i32::try_from(odd % 20).unwrap_or_default() };
+    let metres = if odd == 0 {
+        300
+    } else {
+        i32::try_from(odd % 20).unwrap_or_default()
+    };
     let place = place.map(|place| wire::Place {
         lat_e7: place.lat_e7 + metres * (10_000_000 / METRES_PER_DEGREE),
         lon_e7: place.lon_e7,
     });
     let skew = if odd == 1 { minutes(20) } else { minutes(0) };
     wire::Capture {
-        method: if odd == 2 { wire::CaptureMethod::Qr } else { wire::CaptureMethod::Nfc }.into(),
+        method: if odd == 2 {
+            wire::CaptureMethod::Qr
+        } else {
+            wire::CaptureMethod::Nfc
+        }
+        .into(),
         place,
         device: format!("phone-{number}"),
         device_at: Some(timestamp(pilot.now() - skew)),
@@ -321,29 +352,28 @@ async fn scan(pilot: &mut Pilot, date: u32, shift: usize, stop: usize) -> Result
 }
 
 /// Most parts are verified; a few are not.
-async fn settle(
-    pilot: &mut Pilot,
-    shift_id: &str,
-    number: usize,
-    date: u32,
-) -> Result<(), Status> {
+async fn settle(pilot: &mut Pilot, shift_id: &str, number: usize, date: u32) -> Result<(), Status> {
     let (shift_id, person_id) = (shift_id.to_owned(), person(number).to_string());
     if pick(60, &[&"rejected", &number, &date]) == 0 {
         return pilot
-            .send(By::Officer, |command_id| wire::PatrolServiceRejectParticipationRequest {
-                command_id,
-                shift_id,
-                person_id,
-                reason: "seen elsewhere during the shift".to_owned(),
+            .send(By::Officer, |command_id| {
+                wire::PatrolServiceRejectParticipationRequest {
+                    command_id,
+                    shift_id,
+                    person_id,
+                    reason: "seen elsewhere during the shift".to_owned(),
+                }
             })
             .await
             .map(drop);
     }
     pilot
-        .send(By::Officer, |command_id| wire::PatrolServiceVerifyParticipationRequest {
-            command_id,
-            shift_id,
-            person_id,
+        .send(By::Officer, |command_id| {
+            wire::PatrolServiceVerifyParticipationRequest {
+                command_id,
+                shift_id,
+                person_id,
+            }
         })
         .await
         .map(drop)
@@ -385,10 +415,12 @@ async fn approve_late(pilot: &mut Pilot) -> Result<(), Status> {
         .await?;
     for number in late_crew(pilot) {
         pilot
-            .send(By::Officer, |command_id| wire::PatrolServiceVerifyParticipationRequest {
-                command_id,
-                shift_id: late_shift_id(),
-                person_id: person(number).to_string(),
+            .send(By::Officer, |command_id| {
+                wire::PatrolServiceVerifyParticipationRequest {
+                    command_id,
+                    shift_id: late_shift_id(),
+                    person_id: person(number).to_string(),
+                }
             })
             .await?;
     }

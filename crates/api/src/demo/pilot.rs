@@ -211,7 +211,7 @@ impl Pilot {
             .map(|month| (local(month_day(month), 9, 0), Step::Month(month)))
             .collect();
         script.extend(campaigns::script());
-        script.extend(self.patrols.script());
+        script.extend(Patrols::script());
         script.extend(hazards::script());
         // Stable: steps of one instant stay in the order the script names them.
         script.sort_by_key(|(at, _)| *at);
@@ -247,7 +247,11 @@ impl Pilot {
                 level: level.into(),
                 name: format!("pilot {name}"),
                 parent_id: parent.clone(),
-                time_zone: if parent.is_empty() { Shanghai.name().into() } else { String::new() },
+                time_zone: if parent.is_empty() {
+                    Shanghai.name().into()
+                } else {
+                    String::new()
+                },
                 imported: None,
             })
             .await?;
@@ -260,7 +264,13 @@ impl Pilot {
             effective_from: None,
         })
         .await?;
-        for by in [By::Captain, By::Instructor, By::Officer, By::Rectifier, By::Inspector] {
+        for by in [
+            By::Captain,
+            By::Instructor,
+            By::Officer,
+            By::Rectifier,
+            By::Inspector,
+        ] {
             self.staff(by).await?;
         }
         self.send(By::Captain, |command_id| wire::AdoptZonePlanRequest {
@@ -285,7 +295,10 @@ impl Pilot {
         self.login(by).await?;
         let (kind, role) = match by {
             By::Captain => (wire::MemberKind::CommunityWorker, Some(wire::Role::Captain)),
-            By::Instructor => (wire::MemberKind::CommunityWorker, Some(wire::Role::Instructor)),
+            By::Instructor => (
+                wire::MemberKind::CommunityWorker,
+                Some(wire::Role::Instructor),
+            ),
             By::Officer => (wire::MemberKind::CommunityWorker, Some(wire::Role::Officer)),
             By::Rectifier => (wire::MemberKind::PropertyStaff, None),
             _ => (wire::MemberKind::SecurityGuard, None),
@@ -368,17 +381,20 @@ impl Pilot {
         }
         for _ in 0..(month / 8).min(self.left.len()) {
             let number = self.left.remove(0);
-            self.join(person(number), wire::MemberKind::Volunteer, By::Captain).await?;
+            self.join(person(number), wire::MemberKind::Volunteer, By::Captain)
+                .await?;
             self.active.push(number);
         }
         while self.active.len() < members_at(month) {
             let number = self.registered;
             self.registered += 1;
-            self.register(person(number), &format!("resident {number}")).await?;
+            self.register(person(number), &format!("resident {number}"))
+                .await?;
             if number == PATROLLER {
                 self.login(By::Patroller).await?;
             }
-            self.join(person(number), wire::MemberKind::Volunteer, By::Captain).await?;
+            self.join(person(number), wire::MemberKind::Volunteer, By::Captain)
+                .await?;
             self.active.push(number);
         }
         Ok(())

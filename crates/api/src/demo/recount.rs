@@ -43,7 +43,9 @@ impl Recount {
         let stream = event.stream.as_str();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         *self.types.entry(event.type_name.to_string()).or_default() += 1;
-        self.anomalies += payload["anomalies"].as_array().map_or(0, |list| list.len() as u64);
+        self.anomalies += payload["anomalies"]
+            .as_array()
+            .map_or(0, |list| list.len() as u64);
         match (event.stream.category(), &*event.type_name) {
             ("hazard", "HazardReported") if !payload["imported"].is_null() => self.imported += 1,
             ("hazard", "ClosedBySource") => {
@@ -51,11 +53,13 @@ impl Recount {
                 self.closed.insert(stream.to_owned());
             }
             ("hazard", "DeadlineBreached") => {
-                self.breached.insert((stream.to_owned(), text(&payload["due_at"])));
+                self.breached
+                    .insert((stream.to_owned(), text(&payload["due_at"])));
             }
             ("hazard", "BreachWithdrawn") => {
                 self.withdrawn += 1;
-                self.breached.remove(&(stream.to_owned(), text(&payload["due_at"])));
+                self.breached
+                    .remove(&(stream.to_owned(), text(&payload["due_at"])));
             }
             ("patrol_shift" | "campaign", "ParticipationVerified") => {
                 let key = (event.stream.key().to_owned(), text(&payload["person"]));
@@ -72,8 +76,10 @@ impl Recount {
                     payload["granted"].as_i64().unwrap_or_default();
             }
             ("account", "AwardReversed") => {
-                *self.points.entry(event.stream.key().to_owned()).or_default() -=
-                    payload["points"].as_i64().unwrap_or_default();
+                *self
+                    .points
+                    .entry(event.stream.key().to_owned())
+                    .or_default() -= payload["points"].as_i64().unwrap_or_default();
             }
             ("member", "MemberApplied") => {
                 let volunteer = payload["kind"] == "volunteer";
@@ -99,7 +105,11 @@ impl Recount {
 
     /// Breaches that stand, and how many of these hazards their source has closed.
     pub(crate) fn breaches(&self) -> (u64, u64) {
-        let closed = self.breached.iter().filter(|(stream, _)| self.closed.contains(stream)).count();
+        let closed = self
+            .breached
+            .iter()
+            .filter(|(stream, _)| self.closed.contains(stream))
+            .count();
         (self.breached.len() as u64, closed as u64)
     }
 
@@ -115,8 +125,16 @@ impl Recount {
 
     /// Verified participations without exactly one award, and awards without one.
     pub(crate) fn unmatched(&self) -> u64 {
-        let missing = self.facts.keys().filter(|key| self.awards.get(*key) != Some(&1)).count();
-        let foreign = self.awards.keys().filter(|key| !self.facts.contains_key(*key)).count();
+        let missing = self
+            .facts
+            .keys()
+            .filter(|key| self.awards.get(*key) != Some(&1))
+            .count();
+        let foreign = self
+            .awards
+            .keys()
+            .filter(|key| !self.facts.contains_key(*key))
+            .count();
         (missing + foreign) as u64
     }
 

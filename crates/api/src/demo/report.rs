@@ -21,7 +21,7 @@ pub(crate) fn title(out: &mut dyn Write, text: &str) -> io::Result<()> {
 
 fn table(header: &[&str], numbers_from: usize) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_BORDERS_ONLY);
     table.set_header(header);
     for column in numbers_from..header.len() {
         if let Some(column) = table.column_mut(column) {
@@ -36,9 +36,23 @@ pub(crate) fn hazards_by_unit(
     out: &mut dyn Write,
     rows: &[(String, wire::HazardTotals)],
 ) -> io::Result<()> {
-    let mut table = table(&["neighbourhood", "hazards", "closed", "late", "open", "overdue"], 1);
+    let mut table = table(
+        &[
+            "neighbourhood",
+            "hazards",
+            "closed",
+            "late",
+            "open",
+            "overdue",
+        ],
+        1,
+    );
     for (name, totals) in rows {
-        let name = if name.is_empty() { "(blank in the source)" } else { name };
+        let name = if name.is_empty() {
+            "(blank in the source)"
+        } else {
+            name
+        };
         table.add_row([
             name.to_owned(),
             totals.total.to_string(),
@@ -53,7 +67,12 @@ pub(crate) fn hazards_by_unit(
 
 /// Membership by month, with a bar.
 pub(crate) fn growth(out: &mut dyn Write, months: &[wire::MembershipMonth]) -> io::Result<()> {
-    let most = months.iter().map(|month| month.members).max().unwrap_or(1).max(1);
+    let most = months
+        .iter()
+        .map(|month| month.members)
+        .max()
+        .unwrap_or(1)
+        .max(1);
     let mut table = table(&["month", "joined", "left", "members", ""], 1);
     if let Some(column) = table.column_mut(4) {
         column.set_cell_alignment(CellAlignment::Left);
@@ -88,14 +107,21 @@ pub(crate) fn coverage(
     let hours: Vec<u32> = (18..24).chain(0..2).collect();
     let most = minutes.values().copied().max().unwrap_or(1).max(1);
     let mut header = vec!["zone".to_owned()];
-    header.extend(hours.iter().map(|hour| format!("{hour:02}–{:02}", (hour + 1) % 24)));
+    header.extend(
+        hours
+            .iter()
+            .map(|hour| format!("{hour:02}–{:02}", (hour + 1) % 24)),
+    );
     header.extend(["hit".to_owned(), "missed".to_owned()]);
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
     let mut table = table(&header, 1);
     for (id, name) in zones {
         let mut row = vec![name.clone()];
         for hour in &hours {
-            let count = minutes.get(&(id.as_str(), *hour)).copied().unwrap_or_default();
+            let count = minutes
+                .get(&(id.as_str(), *hour))
+                .copied()
+                .unwrap_or_default();
             row.push(shaded(count, most));
         }
         let (hit, missed) = checkpoints.get(id.as_str()).copied().unwrap_or_default();
@@ -103,7 +129,11 @@ pub(crate) fn coverage(
         table.add_row(row);
     }
     writeln!(out, "{table}")?;
-    writeln!(out, "verified person-minutes; {} none … {} the most ({most})", SHADES[0], SHADES[4])
+    writeln!(
+        out,
+        "verified person-minutes; {} none … {} the most ({most})",
+        SHADES[0], SHADES[4]
+    )
 }
 
 fn shaded(count: u64, most: u64) -> String {
@@ -115,7 +145,18 @@ fn shaded(count: u64, most: u64) -> String {
 
 /// Hazards found on patrol.
 pub(crate) fn cases(out: &mut dyn Write, hazards: &[wire::Hazard]) -> io::Result<()> {
-    let mut table = table(&["found", "hazard", "state", "due", "closed", "breaches", "withdrawn"], 5);
+    let mut table = table(
+        &[
+            "found",
+            "hazard",
+            "state",
+            "due",
+            "closed",
+            "breaches",
+            "withdrawn",
+        ],
+        5,
+    );
     for hazard in hazards {
         table.add_row([
             time(hazard.opened_at),
@@ -136,7 +177,15 @@ pub(crate) fn statement(
     lines: &[wire::StatementLine],
     names: &BTreeMap<String, String>,
 ) -> io::Result<()> {
-    let header = ["activity", "when", "rule", "verified by", "vested", "points", "sum"];
+    let header = [
+        "activity",
+        "when",
+        "rule",
+        "verified by",
+        "vested",
+        "points",
+        "sum",
+    ];
     let mut table = table(&header, 5);
     let mut sum = 0;
     for line in lines {
@@ -145,7 +194,10 @@ pub(crate) fn statement(
             line.activity_title.clone(),
             time(line.occurred_at),
             format!("{} of {}", line.rule, line.policy_set),
-            names.get(&line.verified_by).cloned().unwrap_or_else(|| line.verified_by.clone()),
+            names
+                .get(&line.verified_by)
+                .cloned()
+                .unwrap_or_else(|| line.verified_by.clone()),
             time(line.vests_at),
             line.points.to_string(),
             sum.to_string(),
@@ -156,13 +208,21 @@ pub(crate) fn statement(
 
 /// `HAZARD_STATE_CLOSED_OUT` as `closed out`.
 fn words(name: &str, prefix: &str) -> String {
-    name.strip_prefix(prefix).unwrap_or(name).to_ascii_lowercase().replace('_', " ")
+    name.strip_prefix(prefix)
+        .unwrap_or(name)
+        .to_ascii_lowercase()
+        .replace('_', " ")
 }
 
 /// An instant in the community's time.
 fn time(at: Option<prost_types::Timestamp>) -> String {
-    at.and_then(|at| chrono::DateTime::from_timestamp(at.seconds, 0)).map_or_else(
-        || "–".to_owned(),
-        |at| at.with_timezone(&chrono_tz::Asia::Shanghai).format("%Y-%m-%d %H:%M").to_string(),
-    )
+    at.and_then(|at| chrono::DateTime::from_timestamp(at.seconds, 0))
+        .map_or_else(
+            || "–".to_owned(),
+            |at| {
+                at.with_timezone(&chrono_tz::Asia::Shanghai)
+                    .format("%Y-%m-%d %H:%M")
+                    .to_string()
+            },
+        )
 }

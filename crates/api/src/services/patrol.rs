@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use chrono::NaiveDate;
 use domain::ids::{UnitId, ZoneId};
 use domain::patrol_shift::{Capture, Command, FiledPart};
-use projections::Build;
 use projections::read_models::patrol_coverage::{Cell, PatrolCoverage, Slot};
+use projections::{Build, Models};
 use tonic::{Request, Response, Status};
 
 use super::service;
@@ -105,9 +105,10 @@ service! {
         ) -> Result<Response<wire::GetPatrolCoverageResponse>, Status> {
             let mut request = request.into_inner();
             let waited = self.backend.wait(request.consistency.take()).await?;
-            let within = subtree(self.backend.engine.models(), &request.unit_id)?;
-            let build = self.backend.engine.models().patrol_coverage.read();
-            let (cells, next) = coverage(&build, within.as_ref(), &request)
+            let models = self.backend.engine.models();
+            let within = subtree(models, &request.unit_id)?;
+            let build = models.patrol_coverage.read();
+            let (cells, next) = coverage(models, &build, within.as_ref(), &request)
                 .map_err(|why| status::invalid(&why))?;
             Ok(Response::new(wire::GetPatrolCoverageResponse {
                 cells,
@@ -141,6 +142,7 @@ fn part(field: &str, part: &wire::FiledPart) -> Parsed<FiledPart> {
 
 /// A page of the coverage within these units (all if absent), and the token of the next one.
 pub(crate) fn coverage(
+    models: &Models,
     build: &Build<PatrolCoverage>,
     within: Option<&BTreeSet<UnitId>>,
     request: &wire::GetPatrolCoverageRequest,
@@ -171,7 +173,7 @@ pub(crate) fn coverage(
     let mut cells = Vec::new();
     for (community, slot, cell) in found.by_ref().take(size) {
         place = Some(key(community, slot));
-        cells.push(wire_cell(*community, slot, cell));
+        cells.push(wire_cell(models, *community, slot, cell));
     }
     let next = match (place, found.next()) {
         (Some(place), Some(_)) => paging::write(&question, &place),
@@ -180,8 +182,14 @@ pub(crate) fn coverage(
     Ok((cells, next))
 }
 
-fn wire_cell(community: UnitId, slot: &Slot, cell: &Cell) -> wire::CoverageCell {
+fn wire_cell(models: &Models, community: UnitId, slot: &Slot, cell: &Cell) -> wire::CoverageCell {
+    let zones = models.zones.read();
+    let plans = zones.partitions.get(&community);
+    let zone_name = plans
+        .and_then(|plans| plans.latest_name(slot.zone))
+        .unwrap_or_default();
     wire::CoverageCell {
+        zone_name: zone_name.to_owned(),
         community_id: community.to_string(),
         zone_id: slot.zone.to_string(),
         day: slot.day.to_string(),

@@ -199,10 +199,16 @@ fn title(models: &Models, id: Uuid) -> String {
     let form = "%Y-%m-%d %H:%M UTC";
     match models.activity(id) {
         None => String::new(),
-        Some(NamedActivity { title: Title::Campaign { name, wave, .. }, .. }) => {
+        Some(NamedActivity {
+            title: Title::Campaign { name, wave, .. },
+            ..
+        }) => {
             format!("{name} (wave {wave})")
         }
-        Some(NamedActivity { title: Title::Patrol { zone, from, .. }, zone_name }) => {
+        Some(NamedActivity {
+            title: Title::Patrol { zone, from, .. },
+            zone_name,
+        }) => {
             let zone = zone_name.unwrap_or_else(|| zone.to_string());
             format!("patrol of {zone}, {}", from.format(form))
         }
