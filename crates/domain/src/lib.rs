@@ -14,6 +14,8 @@ pub mod stream;
 pub mod world;
 
 #[cfg(test)]
+mod golden_tests;
+#[cfg(test)]
 mod testing;
 
 pub mod account;
