@@ -1,0 +1,60 @@
+//! `benniu demo`: one run shows everything, and exits 0 only if all of it checks.
+
+use std::sync::OnceLock;
+
+use crate::harness::{Folder, Ran, run};
+
+/// The run that the tests share, and its folder.
+fn shared() -> &'static (Folder, Ran) {
+    static SHARED: OnceLock<(Folder, Ran)> = OnceLock::new();
+    SHARED.get_or_init(|| {
+        let folder = Folder::empty();
+        let ran = folder.run(&["demo"], &[]);
+        (folder, ran)
+    })
+}
+
+#[test]
+fn the_demo_exits_0_and_prints_the_figures_of_the_pilot_and_of_the_import() {
+    let (_, ran) = shared();
+    let ran = ran.clone().exits(0);
+    let digits_only = ran.stdout.replace(',', "");
+    let words: Vec<_> = digits_only
+        .split(|letter: char| !letter.is_ascii_digit())
+        .collect();
+    for figure in ["2401", "2139", "1228", "262", "245", "481", "1200"] {
+        assert!(
+            words.contains(&figure),
+            "{figure} is not in:\n{}",
+            ran.stdout
+        );
+    }
+    assert!(!ran.stdout.contains("WRONG"), "{}", ran.stdout);
+}
+
+#[test]
+fn the_folder_of_the_demo_verifies_and_has_no_event_left_unanswered() {
+    let (folder, ran) = shared();
+    assert_eq!(ran.code, Some(0));
+    folder.run(&["verify"], &[]).exits(0);
+    assert_eq!(folder.replay(&["--type", "ReactionStuck"]).len(), 0);
+    let hazards = folder.replay(&["--type", "HazardReported"]).len();
+    assert_eq!(hazards, 2_401 + 5);
+}
+
+#[test]
+fn the_demo_does_not_begin_in_a_folder_that_holds_a_log() {
+    let folder = Folder::born();
+    let before = folder.digests();
+    let ran = folder.run(&["demo"], &[]).exits(3);
+    assert!(!ran.stderr.trim().is_empty(), "it says why");
+    assert_eq!(folder.digests(), before);
+}
+
+#[test]
+fn the_demo_exits_1_when_a_cell_an_award_or_an_event_is_tampered_with() {
+    for sabotage in ["altered-cell", "dropped-award", "changed-event"] {
+        let ran = run(&["demo", "--sabotage", sabotage]).exits(1);
+        assert!(ran.stdout.contains("WRONG"), "{sabotage}: {}", ran.stdout);
+    }
+}
