@@ -587,7 +587,8 @@ fn after_all() -> wire::ReadConsistency {
     }
 }
 
-fn progress(what: &'static str) -> indicatif::ProgressBar {
+/// A bar on standard error, shown only where a person looks.
+pub(crate) fn progress(what: &'static str) -> indicatif::ProgressBar {
     let bar = indicatif::ProgressBar::new(1);
     let style = indicatif::ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}");
     bar.set_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()));

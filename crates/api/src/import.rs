@@ -60,6 +60,10 @@ pub async fn boston_311(
     files: &[File],
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Report, Status> {
+    let (importer, approver) = (
+        &importer.clone().through("import"),
+        &approver.clone().through("import"),
+    );
     let mut report = Report::default();
     let mut rows = Vec::new();
     let mut batch_files = Vec::new();

@@ -11,6 +11,8 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 use tonic::transport::Server;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
 
 use crate::backend::Backend;
 use crate::gate::Gate;
@@ -63,6 +65,9 @@ macro_rules! add {
     )+ };
 }
 
+/// How often the health of the log is looked at.
+pub const HEALTH_EVERY: Duration = Duration::from_millis(500);
+
 /// Serves until `shutdown` resolves, then lets requests in work finish.
 ///
 /// # Errors
@@ -99,6 +104,7 @@ pub async fn run(
         unit_service_server::UnitServiceServer,
         zone_service_server::ZoneServiceServer,
     );
+    let watching = tokio::spawn(watch_log(backend.clone(), health));
     let (ending, ended) = tokio::sync::oneshot::channel();
     let serving = Server::builder()
         .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
@@ -124,5 +130,21 @@ pub async fn run(
         served = serving => served?,
         () = overdue => tracing::warn!("requests in work did not finish in time; closing anyway"),
     }
+    watching.abort();
     Ok(())
+}
+
+/// Says that the server as a whole is not serving once the log takes no more commits: queries go
+/// on, and whoever watches health restarts the process.
+async fn watch_log(backend: Backend, health: HealthReporter) {
+    loop {
+        tokio::time::sleep(HEALTH_EVERY).await;
+        if let Some(why) = backend.executor.log().head().poisoned {
+            tracing::error!(%why, "the log takes no more commits; restart the process");
+            health
+                .set_service_status("", ServingStatus::NotServing)
+                .await;
+            return;
+        }
+    }
 }

@@ -61,15 +61,33 @@ impl Services {
         command_id: &str,
         command: Command,
     ) -> Result<wire::Receipt, Status> {
-        let command_id =
-            parse::id("command_id", command_id).map_err(|why| status::invalid(&why))?;
-        let request =
-            ExecuteRequest::new(command, command_id, caller.principal).through(caller.channel);
+        let request = asked(caller, command_id, command)?;
         match self.backend.executor.execute(request).await {
             Ok(receipt) => Ok(receipt.into()),
             Err(error) => Err(status::of_execute(&error)),
         }
     }
+
+    /// The answer that a command has already, or would be refused with; `None` if it would be
+    /// taken. For commands with effects beside the log.
+    fn foresee(
+        &self,
+        caller: Caller,
+        command_id: &str,
+        command: Command,
+    ) -> Result<Option<wire::Receipt>, Status> {
+        let request = asked(caller, command_id, command)?;
+        match self.backend.executor.foresee(&request) {
+            Ok(receipt) => Ok(receipt.map(Into::into)),
+            Err(error) => Err(status::of_execute(&error)),
+        }
+    }
+}
+
+/// A command with who asks, as the write path takes it.
+fn asked(caller: Caller, command_id: &str, command: Command) -> Result<ExecuteRequest, Status> {
+    let command_id = parse::id("command_id", command_id).map_err(|why| status::invalid(&why))?;
+    Ok(ExecuteRequest::new(command, command_id, caller.principal).through(caller.channel))
 }
 
 /// A request that carries a command.

@@ -9,6 +9,8 @@ use tonic::Status;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
 
+use crate::gate::CHANNEL_KEY;
+
 /// The metadata key that carries the principal's subject.
 pub const PRINCIPAL_KEY: &str = "benniu-principal";
 /// Longest wait for an answer.
@@ -31,6 +33,8 @@ include!(concat!(env!("OUT_DIR"), "/rpcs.rs"));
 pub struct Session {
     channel: Channel,
     subject: MetadataValue<Ascii>,
+    /// The door the calls come through; the app if absent.
+    door: Option<&'static str>,
 }
 
 /// Why there is no session.
@@ -61,6 +65,7 @@ impl Session {
         Ok(Self {
             channel,
             subject: metadata(subject)?,
+            door: None,
         })
     }
 
@@ -72,7 +77,15 @@ impl Session {
         Ok(Self {
             channel: self.channel.clone(),
             subject: metadata(subject)?,
+            door: self.door,
         })
+    }
+
+    /// The same connection through another door: `app`, `desk`, `110`, `12345` or `import`.
+    #[must_use]
+    pub fn through(mut self, door: &'static str) -> Self {
+        self.door = Some(door);
+        self
     }
 
     /// Calls the RPC that the request belongs to.
@@ -84,6 +97,10 @@ impl Session {
         request
             .metadata_mut()
             .insert(PRINCIPAL_KEY, self.subject.clone());
+        if let Some(door) = self.door {
+            let door = MetadataValue::from_static(door);
+            request.metadata_mut().insert(CHANNEL_KEY, door);
+        }
         let mut grpc = tonic::client::Grpc::new(self.channel.clone());
         grpc.ready()
             .await

@@ -210,6 +210,25 @@ impl Executor {
         Err(ExecuteError::Conflict)
     }
 
+    /// What a command would be answered with now, without executing it: the first receipt of a
+    /// repeat, `None` if it would be taken, or its refusal. For callers whose command has effects
+    /// beside the log; the answer may have changed by the time the command is executed.
+    ///
+    /// # Errors
+    /// As [`Executor::execute`], but never `Log` or `Conflict`.
+    pub fn foresee(&self, request: &Request) -> Result<Option<Receipt>, ExecuteError> {
+        let (fingerprint, personal) = fingerprint(&request.command)?;
+        let command = (request.principal.0, request.command_id);
+        if let Some(first) = self
+            .load(&request.command.primary())?
+            .commands
+            .get(&command)
+        {
+            return self.replay(*first, fingerprint, &personal).map(Some);
+        }
+        self.decide(request).map(|_| None)
+    }
+
     /// Decides, loading streams until nothing is missing; also the versions it read.
     fn decide(
         &self,

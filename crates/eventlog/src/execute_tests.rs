@@ -218,3 +218,37 @@ async fn the_systems_own_logins_are_there_from_birth() {
         "named by the hash"
     );
 }
+
+#[tokio::test]
+async fn foreseeing_tells_the_answer_and_appends_nothing() {
+    let executor = born().await;
+    let head = executor.log().head().position;
+    let request = Request::new(found(10, "station"), uuid(11), admin());
+    assert_eq!(
+        executor.foresee(&request).expect("it would go through"),
+        None
+    );
+    let refused = executor.foresee(&Request::new(found(10, ""), uuid(12), admin()));
+    assert!(
+        matches!(refused, Err(ExecuteError::Refused(_))),
+        "{refused:?}"
+    );
+    assert_eq!(executor.log().head().position, head);
+    let receipt = executor.execute(request.clone()).await.expect("founded");
+    let first = executor
+        .foresee(&request)
+        .expect("a repeat")
+        .expect("the first receipt");
+    assert_eq!(
+        first,
+        Receipt {
+            replayed: true,
+            ..receipt
+        }
+    );
+    let other = executor.foresee(&Request::new(found(10, "other"), uuid(11), admin()));
+    assert!(
+        matches!(other, Err(ExecuteError::OtherContent)),
+        "{other:?}"
+    );
+}

@@ -159,7 +159,13 @@ async fn bring(url: &str, args: &Boston311, files: &[File]) -> Result<Report, Fa
     let approver = importer
         .in_the_name_of(&args.approved_by)
         .map_err(Failure::could_not)?;
-    let brought = import::boston_311(&importer, &approver, files, &mut |_, _| ()).await;
+    let bar = crate::demo::progress("importing");
+    let mut tell = |done: usize, all: usize| {
+        bar.set_length(all as u64);
+        bar.set_position(done as u64);
+    };
+    let brought = import::boston_311(&importer, &approver, files, &mut tell).await;
+    bar.finish_and_clear();
     brought.map_err(|status: Status| match status.code() {
         Code::Unauthenticated => Failure::CouldNot(format!(
             "{}; --as and --approved-by must name registered logins of two persons",

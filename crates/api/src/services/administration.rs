@@ -32,6 +32,11 @@ service! {
             let request = request.into_inner();
             let to = parse::instant("to", request.to).map_err(|why| status::invalid(&why))?;
             let command = domain::clock::Command::AdvanceClock { to };
+            // A repeat or a refusal must not move anything.
+            let foreseen = self.foresee(caller, &request.command_id, command.clone().into())?;
+            if foreseen.is_some() {
+                return Ok(Response::new(wire::AdvanceClockResponse { receipt: foreseen }));
+            }
             if self.backend.simulated_clock {
                 // What falls due on the way happens before the clock stands there.
                 let moved = self.backend.timers.advance_to(to).await;
