@@ -16,9 +16,9 @@ where
     let send = |(session, request): (Session, R)| {
         tokio::spawn(async move { session.call(request).await.map(drop) })
     };
-    let sent: Vec<_> = calls.into_iter().map(send).collect();
+    let under_way: Vec<_> = calls.into_iter().map(send).collect();
     let mut answers = BTreeMap::new();
-    for call in sent {
+    for call in under_way {
         let name = match call.await.expect("no call panics") {
             Ok(()) => String::new(),
             Err(status) => reason(&status).unwrap_or_else(|| panic!("{status:?}")),
