@@ -186,7 +186,7 @@ mod tests {
             groups: vec![1, 16],
             tasks: vec![4],
             passes: 1,
-            pass: Duration::from_millis(5),
+            pass: Duration::from_millis(1),
             fill_to: 300,
             options,
             ..AppendPlan::new(dir.path())

@@ -6,7 +6,7 @@
 //! - `memory`: a backend in memory, with faults to inject
 //! - `disk`: the backend on disk. `open` verifies and opens it (`survey`, `replay`), `writer` appends
 //!   (`queue`, `journal`, `block`), `checkpoint` feeds the second copy (`sled_copy`) and the head
-//!   (`head_file`), `view` reads
+//!   (`head_file`), `view` reads; `heal` makes a damaged journal anew out of both copies
 //! - `read_log`: the same folder for questions only; `verify`: checks both copies (`carve`)
 //! - `files`: the file system as the writing side sees it
 //! - `bench`: what all of it costs, beside the bare disk
@@ -32,6 +32,7 @@ mod checkpoint;
 mod commit;
 mod disk;
 mod head_file;
+mod heal;
 mod journal;
 mod log;
 mod open;
@@ -49,6 +50,8 @@ mod writer;
 
 #[cfg(test)]
 mod contract;
+#[cfg(test)]
+mod faults;
 #[cfg(test)]
 mod fixture;
 
