@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 
 use uuid::Uuid;
 
-use crate::block::{BlockBuilder, BlockHeader, Gathered};
+use crate::block::{BLOCK_BYTES_MAX, BlockBuilder, BlockHeader, Gathered};
 use crate::files::{FileLayer, LogFile};
 use crate::journal::place::Place;
 use crate::journal::segment::{self, SegmentHeader};
@@ -105,6 +105,11 @@ impl JournalAppend {
                 unwritten.clear();
                 self.roll()?;
                 start = self.place.offset;
+            }
+            let room = self.size - self.place.offset - bytes.len() as u64;
+            if room < BLOCK_BYTES_MAX as u64 {
+                // A full segment always has a next one, so that a missing one is known as damage.
+                self.maker.wait()?;
             }
             written.push(Written {
                 header,
