@@ -316,8 +316,11 @@ async fn a_subscription_has_no_gap_and_nothing_twice<B: Backend>(backend: &B) {
         log.append(commit(number, &streams)).await.unwrap();
     };
     let before = SUBSCRIPTION_COMMITS_MAX as u64 + 40;
-    for number in 0..before {
-        append(number).await;
+    let waiting: Vec<_> = (0..before)
+        .map(|number| log.append(commit(number, &[("shift/a", number), ("shift/b", number)])))
+        .collect();
+    for append in waiting {
+        append.await.unwrap();
     }
     let following = {
         let log: Arc<dyn EventLog> = Arc::clone(&log) as Arc<dyn EventLog>;
