@@ -194,6 +194,11 @@ async fn an_award_taken_back_leaves_the_balance_and_the_statement_says_so() {
     assert_eq!((balance.pending, balance.spendable), (0, 0));
     let lines = town.done(OFFICER, request).await.lines;
     let kinds: Vec<_> = lines.iter().map(wire::StatementLine::kind).collect();
-    use wire::StatementLineKind::{Granted, Reversed};
-    assert_eq!(kinds, [Granted, Reversed]);
+    assert_eq!(
+        kinds,
+        [
+            wire::StatementLineKind::Granted,
+            wire::StatementLineKind::Reversed
+        ]
+    );
 }

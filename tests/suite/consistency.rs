@@ -7,8 +7,8 @@ use api::session::timestamp;
 use api::wire;
 use tonic::Code;
 
-use crate::harness::ADMIN;
-use crate::town::{CAPTAIN, Town, at, refused, volunteer};
+use crate::harness::{ADMIN, run};
+use crate::town::{CAPTAIN, INSPECTOR, RECTIFIER, Town, at, refused, volunteer};
 
 fn seen(at_least: Option<wire::LogPosition>, with_consequences: bool) -> wire::ReadConsistency {
     wire::ReadConsistency {
@@ -139,4 +139,65 @@ async fn a_wait_ends_when_the_position_comes() {
         .expect("it does not panic")
         .expect("it is answered");
     assert!(answer.read_point.expect("a read point").position >= next.position);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_and_its_folder_tell_the_same() {
+    let mut town = Town::with_volunteers(2).await;
+    let (first, second) = (volunteer(0), volunteer(1));
+    let shift = town
+        .walk(0, at("2024-07-01T11:00:00Z"), &[first, second])
+        .await;
+    town.verify(&shift, first).await;
+    town.balance(first).await;
+    let hazard = town.report().await;
+    let log = town.log().await;
+    let root = domain::ids::hex(&log.root);
+    let verified = town.folder.run(&["verify"], &[]).exits(0).stdout;
+    let expected = format!(
+        "events={} commits={} root={root}\n",
+        log.position, log.commit_count
+    );
+    assert_eq!(verified, expected);
+
+    let person = first.to_string();
+    for question in [&["balance", &person][..], &["coverage"], &["case", &hazard]] {
+        let of_folder = town.folder.run(question, &["--json"]).exits(0);
+        let of_service = [question, &["--json", "--server", town.url()]].concat();
+        let of_service = run(&of_service).exits(0);
+        assert_eq!(of_folder.json(), of_service.json(), "{question:?}");
+        let table = town.folder.run(question, &[]).exits(0);
+        assert!(table.stdout.lines().count() > 2, "{}", table.stdout);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deadline_that_passes_is_recorded_once_and_withdrawn_when_it_was_met() {
+    let mut town = Town::with_volunteers(1).await;
+    let hazard = town.report().await;
+    town.assign(&hazard).await;
+    let due = town.now() + chrono::Duration::hours(24);
+    let breaches = |town: &Town| {
+        let events = town.folder.replay(&["--case", &hazard]);
+        let of = |kind: &str| events.iter().filter(|event| event["type"] == kind).count();
+        (of("DeadlineBreached"), of("BreachWithdrawn"))
+    };
+    town.advance(due - chrono::Duration::minutes(1)).await;
+    assert_eq!(breaches(&town), (0, 0));
+    town.advance(due + chrono::Duration::days(2)).await;
+    assert_eq!(breaches(&town), (1, 0));
+    town.restart().await;
+    town.advance(due + chrono::Duration::days(3)).await;
+    assert_eq!(breaches(&town), (1, 0), "once, also after a restart");
+
+    // It had been done in time, as re-inspection confirms.
+    let request = wire::ClaimRectificationRequest {
+        command_id: town.id(),
+        hazard_id: hazard.clone(),
+        done_at: Some(timestamp(due - chrono::Duration::hours(1))),
+        photos: Vec::new(),
+    };
+    town.done(RECTIFIER, request).await;
+    town.done(INSPECTOR, town.reinspection(&hazard)).await;
+    assert_eq!(breaches(&town), (1, 1), "both stay visible");
 }

@@ -23,9 +23,9 @@ pub(crate) const ADMIN: &str = "admin";
 /// When a log on a simulated clock is born: 08:00 in Shanghai.
 pub(crate) const BIRTH: &str = "2024-07-01T00:00:00Z";
 /// Longest that a one-shot command may take; only a hang takes that long.
-const COMMAND_TIME_MAX: Duration = Duration::from_secs(300);
+const COMMAND_TIME_MAX: Duration = Duration::from_mins(5);
 /// Longest that a service may take to start or to end.
-const SERVICE_TIME_MAX: Duration = Duration::from_secs(60);
+const SERVICE_TIME_MAX: Duration = Duration::from_mins(1);
 /// How often something awaited is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 

@@ -5,11 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use api::session::Session;
 use api::wire;
 use domain::ids::derived;
+use tokio::sync::Semaphore;
 use tonic::Code;
 
 use crate::town::{CAPTAIN, INSPECTOR, INSTRUCTOR, OFFICER, RECTIFIER, Town, volunteer_login};
@@ -35,7 +35,7 @@ impl Sender {
         mut self,
         session: Session,
         hazards: impl Fn(usize) -> wire::ReportHazardRequest + Send,
-        answered: Arc<AtomicUsize>,
+        answered: Arc<Semaphore>,
     ) -> Self {
         loop {
             let request = hazards(self.sent.len());
@@ -48,7 +48,7 @@ impl Sender {
                     self.sent
                         .entry(id)
                         .and_modify(|sent| sent.1 = Some(receipt));
-                    answered.fetch_add(1, Ordering::SeqCst);
+                    answered.add_permits(1);
                 }
                 Err(status) => {
                     let lost = [Code::Unavailable, Code::Unknown, Code::Cancelled];
@@ -93,8 +93,8 @@ async fn every_acknowledged_command_is_there_exactly_once_after_six_kills() {
 
     for round in 0..ROUNDS {
         let answers = 20 + derived("kill", &[&SEED, &round]).as_u128() % 150;
-        let answers = usize::try_from(answers).expect("a small number");
-        let answered = Arc::new(AtomicUsize::new(0));
+        let answers = u32::try_from(answers).expect("a small number");
+        let answered = Arc::new(Semaphore::new(0));
         let sending = senders.into_iter().map(|sender| {
             let subject = sender.subject.clone();
             let template = town.hazard("");
@@ -107,9 +107,8 @@ async fn every_acknowledged_command_is_there_exactly_once_after_six_kills() {
             tokio::spawn(sender.send(session, hazards, Arc::clone(&answered)))
         });
         let sending: Vec<_> = sending.collect();
-        while answered.load(Ordering::SeqCst) < answers {
-            tokio::task::yield_now().await;
-        }
+        let enough = answered.acquire_many(answers).await;
+        enough.expect("it is never closed").forget();
         town.stop().kill();
         senders = Vec::new();
         for sender in sending {

@@ -18,6 +18,7 @@ mod damage;
 mod demo;
 mod import;
 mod kill;
+mod races;
 mod read_only;
 mod recount;
 mod repeats;

@@ -1,9 +1,9 @@
 //! An end by SIGTERM is graceful: exit 0, nothing acknowledged lost, a clean log.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use domain::ids::derived;
+use tokio::sync::Semaphore;
 
 use crate::harness::{Folder, Server};
 use crate::town::{CAPTAIN, Town};
@@ -11,7 +11,7 @@ use crate::town::{CAPTAIN, Town};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_end_under_load_loses_nothing_that_was_acknowledged() {
     let mut town = Town::with_volunteers(0).await;
-    let answered = Arc::new(AtomicUsize::new(0));
+    let answered = Arc::new(Semaphore::new(0));
     let sending = (0..8).map(|client| {
         let (session, template) = (town.by(CAPTAIN), town.hazard(""));
         let answered = Arc::clone(&answered);
@@ -26,15 +26,14 @@ async fn an_end_under_load_loses_nothing_that_was_acknowledged() {
                     break;
                 };
                 acknowledged.push((stream, answer.receipt.expect("a receipt").position));
-                answered.fetch_add(1, Ordering::SeqCst);
+                answered.add_permits(1);
             }
             acknowledged
         })
     });
     let sending: Vec<_> = sending.collect();
-    while answered.load(Ordering::SeqCst) < 100 {
-        tokio::task::yield_now().await;
-    }
+    let enough = answered.acquire_many(100).await;
+    enough.expect("it is never closed").forget();
     let server = town.stop();
     let ended = tokio::task::block_in_place(|| server.terminate());
     ended.exits(0);

@@ -555,25 +555,29 @@ impl Town {
         hazard_id
     }
 
-    /// Takes a reported hazard to where somebody says that it is rectified.
-    pub(crate) async fn rectify(&self, hazard_id: &str) {
-        let hazard_id = hazard_id.to_owned();
+    /// Confirms a reported hazard and gives it an owner: it is due within a day.
+    pub(crate) async fn assign(&self, hazard_id: &str) {
         let request = wire::VerifyHazardRequest {
             command_id: self.id(),
-            hazard_id: hazard_id.clone(),
+            hazard_id: hazard_id.to_owned(),
             level: wire::HazardLevel::General.into(),
             urgency: wire::Urgency::Yellow.into(),
         };
         self.done(OFFICER, request).await;
         let request = wire::AssignOwnerRequest {
             command_id: self.id(),
-            hazard_id: hazard_id.clone(),
+            hazard_id: hazard_id.to_owned(),
             owner: "property company".to_owned(),
         };
         self.done(OFFICER, request).await;
+    }
+
+    /// Takes a reported hazard to where somebody says that it is rectified.
+    pub(crate) async fn rectify(&self, hazard_id: &str) {
+        self.assign(hazard_id).await;
         let request = wire::ClaimRectificationRequest {
             command_id: self.id(),
-            hazard_id,
+            hazard_id: hazard_id.to_owned(),
             ..Default::default()
         };
         self.done(RECTIFIER, request).await;
