@@ -271,6 +271,8 @@ pub(crate) struct Gathered {
 /// Builds blocks one after the other, each chained to the one before.
 pub(crate) struct BlockBuilder {
     compressor: Option<zstd::bulk::Compressor<'static>>,
+    /// Room for a compressed payload, kept because large allocations slow all small ones.
+    compressed: Vec<u8>,
     pub(crate) epoch: u32,
     pub(crate) previous: [u8; 32],
 }
@@ -281,6 +283,7 @@ impl BlockBuilder {
         let compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL).ok();
         Self {
             compressor,
+            compressed: vec![0; zstd::zstd_safe::compress_bound(BLOCK_PAYLOAD_BYTES_MAX)],
             epoch,
             previous,
         }
@@ -297,12 +300,13 @@ impl BlockBuilder {
         let payload = gathered.payload.as_slice();
         let compressed = match &mut self.compressor {
             Some(compressor) if payload.len() > PLAIN_BYTES_MAX => compressor
-                .compress(payload)
+                .compress_to_buffer(payload, &mut self.compressed[..])
                 .ok()
-                .filter(|smaller| smaller.len() < payload.len()),
+                .filter(|length| *length < payload.len())
+                .and_then(|length| self.compressed.get(..length)),
             _ => None,
         };
-        let stored = compressed.as_deref().unwrap_or(payload);
+        let stored = compressed.unwrap_or(payload);
         let mut header = BlockHeader {
             flags: if compressed.is_some() { FLAG_ZSTD } else { 0 },
             index,

@@ -50,10 +50,21 @@ pub(crate) fn carve(
     }
 }
 
+/// Where the magic occurs next. Looks at every eighth byte, and closer where that one could belong
+/// to it.
 fn next_magic(bytes: &[u8]) -> Option<usize> {
-    bytes
-        .windows(MAGIC.len())
-        .position(|window| window == MAGIC)
+    let last = MAGIC.len() - 1;
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at + last) {
+        let skip = match MAGIC.iter().rposition(|other| other == byte) {
+            Some(place) if place == last && bytes[at..].starts_with(MAGIC) => return Some(at),
+            Some(place) if place == last => 1,
+            Some(place) => last - place,
+            None => MAGIC.len(),
+        };
+        at += skip;
+    }
+    None
 }
 
 #[cfg(test)]

@@ -10,10 +10,11 @@ use domain::StreamName;
 use crate::clock::Clock;
 use crate::commit::{Commit, RecordedEvent};
 use crate::fixture::{clock, commit, event, hex, instant, log_id, stream};
-use crate::limits::{EVENTS_PER_COMMIT_MAX, RECORD_BYTES_MAX};
+use crate::limits::{EVENTS_PER_COMMIT_MAX, RECORD_BYTES_MAX, SUBSCRIPTION_COMMITS_MAX};
 use crate::log::{AppendError, EventLog};
 use crate::merkle::CompactRange;
 use crate::record;
+use crate::subscribe::Subscription;
 
 /// A backend under test.
 pub(crate) trait Backend {
@@ -31,6 +32,7 @@ const ROOT: &str = "a6caa6d423f46be9285ccc069da2598864314f51d865aeb24aebdff81f65
 pub(crate) fn check<B: Backend>(backend: &B) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        .enable_time()
         .build()
         .unwrap();
     runtime.block_on(async {
@@ -45,6 +47,7 @@ pub(crate) fn check<B: Backend>(backend: &B) {
         a_closed_log_refuses_and_still_reads(backend).await;
         a_reopened_log_is_equal(backend).await;
         the_root_depends_on_the_drafts_alone(backend).await;
+        a_subscription_has_no_gap_and_nothing_twice(backend).await;
     });
 }
 
@@ -304,6 +307,44 @@ async fn ranges_give_whole_commits<B: Backend>(backend: &B) {
     assert!(numbers(31, u64::MAX).is_empty());
     assert!(numbers(9, 8).is_empty());
     assert_eq!(log.commit_at(12).unwrap().unwrap().header.commit_number, 3);
+}
+
+async fn a_subscription_has_no_gap_and_nothing_twice<B: Backend>(backend: &B) {
+    let log = backend.create(Arc::new(clock()));
+    let append = async |number| {
+        let streams = [("shift/a", number), ("shift/b", number)];
+        log.append(commit(number, &streams)).await.unwrap();
+    };
+    let before = SUBSCRIPTION_COMMITS_MAX as u64 + 40;
+    let waiting: Vec<_> = (0..before)
+        .map(|number| log.append(commit(number, &[("shift/a", number), ("shift/b", number)])))
+        .collect();
+    for append in waiting {
+        append.await.unwrap();
+    }
+    let following = {
+        let log: Arc<dyn EventLog> = Arc::clone(&log) as Arc<dyn EventLog>;
+        tokio::spawn(async move {
+            let mut subscription = Subscription::new(log, 4);
+            let mut numbers = Vec::new();
+            while numbers.last() != Some(&(before + 59)) {
+                let commits = subscription.next().await.unwrap().unwrap();
+                assert!((1..=SUBSCRIPTION_COMMITS_MAX).contains(&commits.len()));
+                numbers.extend(commits.iter().map(|commit| commit.header.commit_number));
+                assert_eq!(subscription.position(), numbers.last().unwrap() * 2 + 3);
+                tokio::task::yield_now().await;
+            }
+            // Nothing more is there: it waits.
+            let waited = tokio::time::timeout(Duration::from_millis(20), subscription.next());
+            assert!(waited.await.is_err());
+            numbers
+        })
+    };
+    for number in before..before + 60 {
+        append(number).await;
+    }
+    let numbers = following.await.unwrap();
+    assert_eq!(numbers, (1..before + 60).collect::<Vec<_>>());
 }
 
 async fn a_closed_log_refuses_and_still_reads<B: Backend>(backend: &B) {

@@ -273,4 +273,8 @@ impl Drop for DiskLog {
 }
 
 #[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
 mod tests;

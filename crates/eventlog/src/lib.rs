@@ -6,8 +6,9 @@
 //! - `memory`: a backend in memory, with faults to inject
 //! - `disk`: the backend on disk. `open` verifies and opens it (`survey`, `replay`), `writer` appends
 //!   (`queue`, `journal`, `block`), `checkpoint` feeds the second copy (`sled_copy`) and the head
-//!   (`head_file`), `view` reads
+//!   (`head_file`), `view` reads; `heal` makes a damaged journal anew out of both copies
 //! - `read_log`: the same folder for questions only; `verify`: checks both copies (`carve`)
+//! - `subscribe`: following a log, from what is there to what comes
 //! - `files`: the file system as the writing side sees it
 //! - `bench`: what all of it costs, beside the bare disk
 //! - `clock`, `entropy`: the one source each of time and randomness
@@ -32,6 +33,7 @@ mod checkpoint;
 mod commit;
 mod disk;
 mod head_file;
+mod heal;
 mod journal;
 mod log;
 mod open;
@@ -41,6 +43,7 @@ mod replay;
 mod sequencer;
 mod sled_copy;
 mod stream_index;
+mod subscribe;
 mod survey;
 mod varint;
 mod verify;
@@ -49,6 +52,8 @@ mod writer;
 
 #[cfg(test)]
 mod contract;
+#[cfg(test)]
+mod faults;
 #[cfg(test)]
 mod fixture;
 
@@ -61,5 +66,6 @@ pub use entropy::Entropy;
 pub use log::{AppendError, BoxFuture, CloseError, Commits, EventLog, ReadError};
 pub use memory::MemoryLog;
 pub use read_log::{FolderState, ReadLog};
+pub use subscribe::Subscription;
 pub use varint::Unreadable;
 pub use verify::{Finding, VerifyReport, verify};

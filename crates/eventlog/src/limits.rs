@@ -38,3 +38,9 @@ pub const STREAM_READ_EVENTS_MAX: usize = 100_000;
 
 /// Bytes of decoded blocks kept for reading streams.
 pub const BLOCK_CACHE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Most commits that one step of a subscription gives.
+pub const SUBSCRIPTION_COMMITS_MAX: usize = 256;
+
+/// Bytes of records after which one step of a subscription ends.
+pub const SUBSCRIPTION_BYTES_MAX: usize = 1024 * 1024;

@@ -142,7 +142,7 @@ impl State {
         }
         self.sequencer.settle();
         self.records
-            .push((sequenced.first_position, sequenced.record));
+            .push((sequenced.first_position, sequenced.record.into()));
         if fault == Some(Fault::LoseAnswer) {
             return Err(self.poison("an injected loss of the answer"));
         }

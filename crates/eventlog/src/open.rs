@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::checkpoint::Checkpoints;
 use crate::disk::{OpenError, OpenReport, Options, SEGMENT_BYTES_MIN};
 use crate::head_file::{self, HeadFile, HeadSlot};
+use crate::heal::{self, Damage};
 use crate::journal::append::JournalAppend;
 use crate::journal::place::{Cursor, Places, SEQUENTIAL_BYTES};
 use crate::journal::segment::{self, JOURNAL_DIR, SegmentHeader};
@@ -130,12 +131,11 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<Opened, OpenError> {
     }
     let lock = lock(dir)?;
     let head = head_file::read(dir).map_err(|error| OpenError::io("reading the head", &error))?;
-    let surveyed = survey::survey(dir, Extent::Proven(head), &mut |_| ())
-        .map_err(|unproven| OpenError::from(*unproven))?;
     let mut report = OpenReport {
         clean: head.is_some_and(|head| head.clean),
         healed: Vec::new(),
     };
+    let surveyed = sound(dir, options, head, &mut report)?;
     drop_torn(dir, options, &surveyed, &mut report)?;
     let places = Arc::new(Places::new(dir.join(JOURNAL_DIR), surveyed.marks));
     let end = surveyed.end;
@@ -145,9 +145,10 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<Opened, OpenError> {
         dir,
         options,
         places: &places,
+        synced,
         report: &mut report,
     }
-    .all(last_block, synced, head.is_some_and(|head| head.clean))?;
+    .all(last_block, head.is_some_and(|head| head.clean))?;
 
     let slot = HeadSlot {
         log_id: end.log_id,
@@ -193,6 +194,59 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<Opened, OpenError> {
         report,
         lock,
     })
+}
+
+/// Surveys the journal and heals it where it is damaged or shorter than the second copy.
+fn sound(
+    dir: &Path,
+    options: &Options,
+    head: Option<HeadSlot>,
+    report: &mut OpenReport,
+) -> Result<Surveyed, OpenError> {
+    let finished = heal::stage::finish(&*options.files, &dir.join(JOURNAL_DIR))
+        .map_err(|error| OpenError::io("finishing to heal the journal", &error))?;
+    if finished {
+        let what = "finished the healing of the journal that was interrupted";
+        report.healed.push(what.to_owned());
+    }
+    if head.is_none() {
+        let what = "wrote the head file anew, which was missing or damaged";
+        report.healed.push(what.to_owned());
+    }
+    let damage = match survey::survey(dir, Extent::Proven(head), &mut |_| ()) {
+        Ok(surveyed) => {
+            // A head that was closed cleanly says itself where the end is.
+            if report.clean {
+                return Ok(surveyed);
+            }
+            let Some(beyond) = heal::copy_goes_on(dir, options, &surveyed)? else {
+                return Ok(surveyed);
+            };
+            let position = surveyed.end.position;
+            Damage {
+                what: format!(
+                    "the journal ends at position {position} and the second copy holds {beyond}"
+                ),
+                link: surveyed.link(),
+                log_id: surveyed.end.log_id,
+                epoch: surveyed.end.epoch,
+            }
+        }
+        Err(unproven) => {
+            if unproven.end.log_id.is_nil() {
+                return Err(OpenError::from(*unproven));
+            }
+            Damage {
+                link: unproven.link,
+                log_id: unproven.end.log_id,
+                epoch: unproven.end.epoch,
+                what: unproven.what,
+            }
+        }
+    };
+    let (surveyed, done) = heal::heal(dir, options, head, &damage)?;
+    report.healed.push(done);
+    Ok(surveyed)
 }
 
 fn lock(dir: &Path) -> Result<File, OpenError> {
@@ -248,17 +302,14 @@ struct Reconciling<'a> {
     dir: &'a Path,
     options: &'a Options,
     places: &'a Arc<Places>,
+    /// The last position that the second copy was known to hold.
+    synced: u64,
     report: &'a mut OpenReport,
 }
 
 impl Reconciling<'_> {
     /// Reconciles what may lack something; answers the newest volume, open.
-    fn all(
-        mut self,
-        last_block: u64,
-        synced: u64,
-        clean: bool,
-    ) -> Result<Option<Volume>, OpenError> {
+    fn all(mut self, last_block: u64, clean: bool) -> Result<Option<Volume>, OpenError> {
         if last_block == 0 {
             return Ok(None);
         }
@@ -268,7 +319,7 @@ impl Reconciling<'_> {
         }
         let mut open = None;
         for number in 1..=newest {
-            let known = synced > number * self.options.volume_events || clean;
+            let known = self.synced > number * self.options.volume_events || clean;
             let path = volume_path(self.dir, number);
             if number < newest && known && path.join("db").exists() {
                 continue;
@@ -288,7 +339,8 @@ impl Reconciling<'_> {
     /// Reconciles one volume. One that cannot be used is left closed, to be made anew next time.
     fn one(&mut self, number: u64, last_block: u64) -> Result<Option<Volume>, OpenError> {
         let path = volume_path(self.dir, number);
-        let new = !path.exists();
+        // Nothing is said of a volume that was not there before because nothing was to be in it.
+        let new = !path.exists() && self.synced <= (number - 1) * self.options.volume_events;
         let lack = match Volume::open(self.dir, number) {
             Err(error) => Lack::Different(error),
             Ok(volume) => {
@@ -412,14 +464,7 @@ fn next_of(
 fn set_aside(dir: &Path, path: &Path) -> io::Result<()> {
     let aside = dir.join(ASIDE_DIR);
     fs::create_dir_all(&aside)?;
-    let name = path
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned());
-    for number in 1_u32.. {
-        let target = aside.join(format!("{number:04}-{}", name.as_deref().unwrap_or("file")));
-        if !target.exists() {
-            return fs::rename(path, target);
-        }
-    }
-    Ok(())
+    let name = path.file_name().map(|name| name.to_string_lossy());
+    let name = name.as_deref().unwrap_or("file");
+    fs::rename(path, heal::stage::free_name(&aside, name))
 }

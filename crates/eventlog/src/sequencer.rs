@@ -5,7 +5,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use domain::{Instant, StreamName};
 use uuid::Uuid;
 
@@ -59,7 +58,7 @@ impl End {
 
 /// A commit that has its numbers and is not stored yet.
 pub(crate) struct Sequenced {
-    pub(crate) record: Bytes,
+    pub(crate) record: Vec<u8>,
     pub(crate) first_position: u64,
     /// Key, version and position of each event.
     pub(crate) entries: Vec<(StreamKey, u64, u64)>,
@@ -149,7 +148,7 @@ impl Sequencer {
             replayed: false,
         };
         let sequenced = Sequenced {
-            record: encoded.bytes.into(),
+            record: encoded.bytes,
             first_position,
             commit_number: header.commit_number,
             entries,

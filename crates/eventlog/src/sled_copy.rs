@@ -15,7 +15,12 @@ pub(crate) const COPY_DIR: &str = "log";
 /// Events a volume covers: sled's memory grows with what an open database holds.
 pub(crate) const VOLUME_EVENTS: u64 = 2_000_000;
 
-const SLED_SEGMENT_BYTES: usize = 16 * 1024 * 1024;
+/// Small in the tests of this crate, which make and copy hundreds of volumes.
+const SLED_SEGMENT_BYTES: usize = if cfg!(test) {
+    1024 * 1024
+} else {
+    16 * 1024 * 1024
+};
 const SLED_CACHE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The number of the volume that holds the block starting at `first_position`.

@@ -41,6 +41,31 @@ pub(crate) struct Surveyed {
     pub(crate) torn: Vec<(u64, u64, u64)>,
 }
 
+impl Surveyed {
+    /// What a block that is to follow must fit.
+    pub(crate) fn link(&self) -> Link {
+        Link {
+            position: self.end.position,
+            hash: self.journal.hash,
+            group: self.journal.group,
+            place: self.journal.place,
+        }
+    }
+}
+
+/// The end of some whole groups, as the next block must fit it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Link {
+    /// The last position.
+    pub(crate) position: u64,
+    /// The hash of the last block.
+    pub(crate) hash: [u8; 32],
+    /// The number of the last group.
+    pub(crate) group: u64,
+    /// Where the last block ends.
+    pub(crate) place: Place,
+}
+
 /// Why a journal's end is not proven, and what is.
 pub(crate) struct Unproven {
     pub(crate) what: String,
@@ -48,6 +73,8 @@ pub(crate) struct Unproven {
     pub(crate) end: End,
     /// The blocks up to there.
     pub(crate) marks: Marks,
+    /// What a block after them must fit.
+    pub(crate) link: Link,
 }
 
 impl From<Unproven> for OpenError {
@@ -85,6 +112,8 @@ struct Pending {
 
 struct Surveyor<'a> {
     journal: PathBuf,
+    /// Segments here stand in for those of the same number in the journal.
+    staged: Option<&'a Path>,
     extent: Extent,
     replay: Replay,
     marks: Marks,
@@ -106,6 +135,8 @@ enum Stop {
     Zeros,
     /// The acknowledged end was reached.
     Reached,
+    /// This block is whole and belongs to the next group, of which an earlier part is missing.
+    Loose { offset: u64 },
     /// This block is not whole; the extent is what is known of it.
     Fault {
         offset: u64,
@@ -120,16 +151,41 @@ pub(crate) fn survey(
     extent: Extent,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Surveyed, Box<Unproven>> {
+    survey_staged(dir, None, extent, progress)
+}
+
+/// The same as if the segments in the folder `staged` had taken their places in the journal.
+pub(crate) fn survey_staged(
+    dir: &Path,
+    staged: Option<&Path>,
+    extent: Extent,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Surveyed, Box<Unproven>> {
     let journal = dir.join(segment::JOURNAL_DIR);
+    let start = Place {
+        segment: 1,
+        offset: SEGMENT_HEADER_BYTES,
+    };
     let unproven = |what: String| {
-        let end = End::of_empty(Uuid::nil(), 1);
         Box::new(Unproven {
             what,
-            end,
+            end: End::of_empty(Uuid::nil(), 1),
             marks: Marks::default(),
+            link: Link {
+                position: 0,
+                hash: [0; 32],
+                group: 0,
+                place: start,
+            },
         })
     };
-    let numbers = segment::list(&journal).map_err(|e| unproven(format!("the journal: {e}")))?;
+    let failed = |error: std::io::Error| unproven(format!("the journal: {error}"));
+    let mut numbers = segment::list(&journal).map_err(failed)?;
+    if let Some(staged) = staged {
+        numbers.extend(segment::list(staged).map_err(failed)?);
+        numbers.sort_unstable();
+        numbers.dedup();
+    }
     let log_id = match extent.head() {
         Some(head) => head.log_id,
         None => first_log_id(&journal, &numbers)
@@ -137,6 +193,7 @@ pub(crate) fn survey(
     };
     let mut surveyor = Surveyor {
         journal,
+        staged,
         extent,
         replay: Replay::new(log_id),
         marks: Marks::default(),
@@ -145,10 +202,7 @@ pub(crate) fn survey(
         group: 0,
         last_block: 0,
         pending: Vec::new(),
-        end: Place {
-            segment: 1,
-            offset: SEGMENT_HEADER_BYTES,
-        },
+        end: start,
         size: 0,
         progress,
     };
@@ -160,11 +214,23 @@ pub(crate) fn survey(
         Ok(torn) => Ok(surveyor.finish(&numbers, torn)),
         Err(what) => {
             let (end, marks) = (surveyor.replay.end, surveyor.marks);
-            Err(Box::new(Unproven { what, end, marks }))
+            let link = Link {
+                position: end.position,
+                hash: surveyor.hash,
+                group: surveyor.group,
+                place: surveyor.end,
+            };
+            Err(Box::new(Unproven {
+                what,
+                end,
+                marks,
+                link,
+            }))
         }
     }
 }
 
+/// The log that the first readable segment says it belongs to.
 fn first_log_id(journal: &Path, numbers: &[u64]) -> Option<Uuid> {
     numbers.iter().find_map(|number| {
         let file = File::open(segment::path(journal, *number)).ok()?;
@@ -183,6 +249,9 @@ impl Surveyor<'_> {
                 return Err(format!("segment {wanted} of the journal is missing"));
             }
             let (file, length) = self.open(*number)?;
+            if *number == self.end.segment {
+                self.size = length;
+            }
             window.reset();
             let (mut at, stop) = self.segment(*number, length, &file, &mut window)?;
             match stop {
@@ -193,11 +262,9 @@ impl Surveyor<'_> {
                     ));
                 }
                 Stop::Zeros => {
-                    if at > SEGMENT_HEADER_BYTES || *number == 1 {
-                        self.size = length;
-                    }
                     ended |= length - at >= BLOCK_BYTES_MAX as u64 || at == SEGMENT_HEADER_BYTES;
                 }
+                Stop::Loose { offset } => return self.torn(*number, offset, numbers),
                 Stop::Fault {
                     offset,
                     header,
@@ -216,10 +283,17 @@ impl Surveyor<'_> {
         }
     }
 
+    fn path(&self, number: u64) -> PathBuf {
+        self.staged
+            .map(|staged| segment::path(staged, number))
+            .filter(|path| path.exists())
+            .unwrap_or_else(|| segment::path(&self.journal, number))
+    }
+
     /// Opens a segment and checks what it says of itself; answers its length too.
     fn open(&mut self, number: u64) -> Result<(File, u64), String> {
         let io = |error: std::io::Error| format!("segment {number} of the journal: {error}");
-        let file = File::open(segment::path(&self.journal, number)).map_err(io)?;
+        let file = File::open(self.path(number)).map_err(io)?;
         let length = file.metadata().map_err(io)?.len();
         let mut window = Window::new(BLOCK_ALIGNMENT);
         let header = SegmentHeader::decode(window.get(&file, 0, 64).map_err(io)?)
@@ -282,14 +356,15 @@ impl Surveyor<'_> {
             let block = window.get(file, at, header.block_bytes()).map_err(io)?;
             match header.payload(block, true) {
                 Err(error) => return Ok((at, fault(error))),
-                Ok(payload) => self.block(
-                    header,
-                    Place {
+                Ok(payload) => {
+                    let place = Place {
                         segment: number,
                         offset: at,
-                    },
-                    payload,
-                )?,
+                    };
+                    if !self.block(header, place, payload)? {
+                        return Ok((at, Stop::Loose { offset: at }));
+                    }
+                }
             }
             at += header.block_bytes() as u64;
             if self.pending.is_empty() {
@@ -308,8 +383,14 @@ impl Surveyor<'_> {
             .map_or(self.replay.end.position, |p| p.header.last_position())
     }
 
-    /// Takes a whole block; replays its group once that is whole.
-    fn block(&mut self, header: BlockHeader, place: Place, payload: Vec<u8>) -> Result<(), String> {
+    /// Takes a whole block; replays its group once that is whole. False if it is of the next group
+    /// and something of that is missing before it.
+    fn block(
+        &mut self,
+        header: BlockHeader,
+        place: Place,
+        payload: Vec<u8>,
+    ) -> Result<bool, String> {
         let at = header.first_position;
         let follows = match self.pending.last() {
             None => {
@@ -322,6 +403,10 @@ impl Surveyor<'_> {
                     && header.previous == last.hash
             }
         };
+        let expected = self.pending.last().map_or(0, |last| last.header.index + 1);
+        if !follows && header.group == self.group + 1 && header.index > expected {
+            return Ok(false);
+        }
         if !follows {
             return Err(format!(
                 "the block at position {at} does not follow the one before"
@@ -334,7 +419,7 @@ impl Surveyor<'_> {
             payload,
         });
         if !whole {
-            return Ok(());
+            return Ok(true);
         }
         for Pending {
             header,
@@ -361,7 +446,7 @@ impl Surveyor<'_> {
         }
         self.group = header.group;
         (self.progress)(self.replay.end.position);
-        Ok(())
+        Ok(true)
     }
 
     /// Refuses a block that fails in a way that an interrupted write cannot cause.
@@ -376,20 +461,7 @@ impl Surveyor<'_> {
         let after = self.last();
         let damage = format!("after position {after}, segment {number} byte {at}: {fault}");
         let length = header.map_or(BLOCK_HEADER_BYTES, |header| header.block_bytes());
-        let mut window = Window::new(length);
-        let bytes = window
-            .get(file, at, length)
-            .map_err(|error| error.to_string())?;
-        let mut shares = Vec::new();
-        let mut start = 0;
-        while start < bytes.len() {
-            let in_sector = (at + start as u64) % SECTOR_BYTES;
-            let share = usize::try_from(SECTOR_BYTES - in_sector).unwrap_or(bytes.len());
-            let end = (start + share).min(bytes.len());
-            shares.push(&bytes[start..end]);
-            start = end;
-        }
-        if shares.iter().any(|share| all_zero(share)) {
+        if has_zero_share(file, at, length).map_err(|error| error.to_string())? {
             Ok(())
         } else {
             Err(damage)
@@ -483,6 +555,24 @@ impl Surveyor<'_> {
             torn,
         }
     }
+}
+
+/// Whether some 512-byte sector's share of these bytes is all zero, as it never is where a whole
+/// block was written. Bytes beyond the end of the file count as zero.
+pub(crate) fn has_zero_share(file: &File, at: u64, length: usize) -> std::io::Result<bool> {
+    let mut window = Window::new(length);
+    let bytes = window.get(file, at, length)?;
+    let mut start = 0;
+    while start < bytes.len() {
+        let in_sector = (at + start as u64) % SECTOR_BYTES;
+        let share = usize::try_from(SECTOR_BYTES - in_sector).unwrap_or(bytes.len());
+        let end = (start + share).min(bytes.len());
+        if all_zero(&bytes[start..end]) {
+            return Ok(true);
+        }
+        start = end;
+    }
+    Ok(bytes.len() < length)
 }
 
 /// Looks for anything of a group after `group` between two places; answers its number.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::carve::carve;
 use crate::disk::OpenError;
+use crate::heal;
 use crate::journal::place::{Cursor, Places, SEQUENTIAL_BYTES};
 use crate::journal::segment::JOURNAL_DIR;
 use crate::read_log::{FolderState, extent};
@@ -57,8 +58,14 @@ pub fn verify(dir: &Path, progress: &mut dyn FnMut(u64)) -> Result<VerifyReport,
             (surveyed.end, surveyed.marks)
         }
         Err(unproven) => {
+            let reach = heal::reach(dir, &unproven.link)
+                .map_err(|error| OpenError::io("searching both copies", &error))?;
+            let wanted = match extent {
+                Extent::Acknowledged(head) | Extent::Proven(Some(head)) => Some(head.position),
+                Extent::Proven(None) => None,
+            };
             findings.push(Finding {
-                healable: false,
+                healable: wanted.is_some_and(|position| reach >= position),
                 what: unproven.what.clone(),
             });
             (unproven.end, unproven.marks)

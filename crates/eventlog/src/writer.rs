@@ -94,7 +94,8 @@ impl Writer {
         }
         for block in written {
             let (first, last) = (block.header.first_position, block.header.last_position());
-            self.checkpoints.insert(first, last, &block.bytes);
+            self.checkpoints
+                .insert(first, last, self.journal.bytes(&block));
         }
         Ok(())
     }
@@ -145,6 +146,7 @@ impl Shared {
 /// Packs records into the payloads of blocks.
 fn gather(sequenced: &[Sequenced]) -> Vec<Gathered> {
     let mut blocks: Vec<Gathered> = Vec::new();
+    let mut left: usize = sequenced.iter().map(|one| one.record.len() + 4).sum();
     for one in sequenced {
         let bytes = one.record.len() + 4;
         let fits = |block: &Gathered| block.payload.len() + bytes <= BLOCK_PAYLOAD_BYTES_MAX;
@@ -152,6 +154,7 @@ fn gather(sequenced: &[Sequenced]) -> Vec<Gathered> {
             blocks.push(Gathered {
                 first_position: one.first_position,
                 first_commit: one.commit_number,
+                payload: Vec::with_capacity(left.min(BLOCK_PAYLOAD_BYTES_MAX)),
                 ..Gathered::default()
             });
         }
@@ -159,6 +162,7 @@ fn gather(sequenced: &[Sequenced]) -> Vec<Gathered> {
             continue;
         };
         put_record(&mut block.payload, &one.record);
+        left -= bytes;
         block.commits += 1;
         block.events += u32::try_from(one.entries.len()).unwrap_or(u32::MAX);
     }

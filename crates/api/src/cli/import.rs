@@ -178,7 +178,7 @@ async fn bring(url: &str, args: &Boston311, files: &[File]) -> Result<Report, Fa
 fn print(report: &Report) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     for bad in &report.bad {
-        writeln!(io::stderr(), "not imported: {bad:?}")?;
+        writeln!(io::stderr(), "{bad}")?;
     }
     if report.nothing_new {
         writeln!(out, "These files were imported before: nothing to do.")?;
@@ -193,5 +193,10 @@ fn print(report: &Report) -> Result<(), Failure> {
         report.closed_since,
         report.units_founded,
     )?;
-    Ok(())
+    match report.bad.len() {
+        0 => Ok(()),
+        bad => Err(Failure::Wrong(format!(
+            "{bad} rows cannot go in; correct them and import the file again: what is in stays in"
+        ))),
+    }
 }

@@ -111,7 +111,10 @@ pub fn append(plan: &AppendPlan, give: &mut dyn FnMut(Row)) -> Result<(), BenchE
     fill(&log, plan.fill_to, &mut seed, give)?;
 
     let mut raw = Raw::plain(&plan.dir.join("raw"))?;
-    let mut preallocated = Raw::preallocated(&plan.dir.join("raw-preallocated"))?;
+    let mut preallocated = Raw::preallocated(
+        &plan.dir.join("raw-preallocated"),
+        plan.options.segment_bytes,
+    )?;
     let single = plan.groups.iter().map(|group| (*group, 1));
     let figures: Vec<(usize, usize)> = single.chain([(1, LARGE_COMMIT_EVENTS)]).collect();
     let mut cells: Vec<Cell> = figures.iter().map(|_| Cell::default()).collect();

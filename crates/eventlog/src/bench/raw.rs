@@ -9,15 +9,22 @@ use std::time::Instant;
 
 use super::Sample;
 
-/// Size of the preallocated file; it is written over from its start when full.
-const PREALLOCATED_BYTES: u64 = 64 * 1024 * 1024;
+/// The preallocated file has at least this size, so that any group fits.
+const PREALLOCATED_BYTES_MIN: u64 = 1024 * 1024;
 
 /// A file that is appended to.
 pub(crate) enum Raw {
     /// Plain: it grows with every write.
     Plain(File),
-    /// Zero-filled and synced beforehand, with the place of the next write.
-    Preallocated(File, u64),
+    /// Zero-filled and synced beforehand; written over from its start when full.
+    Preallocated {
+        /// The file.
+        file: File,
+        /// The place of the next write.
+        offset: u64,
+        /// Its size in bytes.
+        size: u64,
+    },
 }
 
 impl Raw {
@@ -26,15 +33,20 @@ impl Raw {
         Ok(Self::Plain(create(path)?))
     }
 
-    /// A file that has its size.
-    pub(crate) fn preallocated(path: &Path) -> io::Result<Self> {
+    /// A file of about this size, and at least of [`PREALLOCATED_BYTES_MIN`].
+    pub(crate) fn preallocated(path: &Path, size: u64) -> io::Result<Self> {
         let mut file = create(path)?;
-        let zeros = vec![0; 4 * 1024 * 1024];
-        for _ in 0..PREALLOCATED_BYTES / zeros.len() as u64 {
+        let zeros = vec![0; 1024 * 1024];
+        let steps = size.max(PREALLOCATED_BYTES_MIN) / zeros.len() as u64;
+        for _ in 0..steps {
             file.write_all(&zeros)?;
         }
         file.sync_all()?;
-        Ok(Self::Preallocated(file, 0))
+        Ok(Self::Preallocated {
+            file,
+            offset: 0,
+            size: steps * zeros.len() as u64,
+        })
     }
 
     /// Writes and syncs one block of some payloads.
@@ -55,8 +67,8 @@ impl Raw {
                 file.write_all(frame)?;
                 file.sync_data()
             }
-            Self::Preallocated(file, offset) => {
-                if *offset + frame.len() as u64 > PREALLOCATED_BYTES {
+            Self::Preallocated { file, offset, size } => {
+                if *offset + frame.len() as u64 > *size {
                     *offset = 0;
                 }
                 file.write_all_at(frame, *offset)?;

@@ -92,12 +92,12 @@ async fn written(disk: &Disk, count: u64) -> (PathBuf, Head) {
     (disk.path(), log.head())
 }
 
-fn options_of_test() -> Options {
+pub(super) fn options_of_test() -> Options {
     options(Arc::new(fixture::clock()))
 }
 
 /// Every file below a folder, with its bytes.
-fn contents(dir: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
+pub(super) fn contents(dir: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
     let mut found = std::collections::BTreeMap::new();
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -111,7 +111,7 @@ fn contents(dir: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
 }
 
 /// Makes a folder hold these files and no others.
-fn restore(dir: &Path, contents: &std::collections::BTreeMap<PathBuf, Vec<u8>>) {
+pub(super) fn restore(dir: &Path, contents: &std::collections::BTreeMap<PathBuf, Vec<u8>>) {
     std::fs::remove_dir_all(dir).unwrap();
     for (path, bytes) in contents {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -201,42 +201,6 @@ async fn a_write_that_was_never_finished_is_dropped() {
             21
         );
     }
-}
-
-#[tokio::test]
-async fn damage_to_the_journal_is_never_silent() {
-    let disk = Disk::new();
-    let (path, head) = written(&disk, 20).await;
-    let (segment, end) = end_of_first_segment(&path);
-    let whole = std::fs::read(&segment).unwrap();
-    for at in (0..end).filter(|at| *at < 64 || *at >= 512).step_by(13) {
-        let mut bytes = whole.clone();
-        bytes[at] ^= 0x10;
-        std::fs::write(&segment, bytes).unwrap();
-        let before = contents(&path);
-        match DiskLog::open(&path, &options_of_test()) {
-            Err(OpenError::Damaged { proven, .. }) => assert!(proven < head.position),
-            Ok(log) => assert_eq!(log.head(), head),
-            Err(other) => panic!("{other}"),
-        }
-        assert!(contents(&path) == before, "byte {at}");
-        assert!(
-            !crate::verify(&path, &mut |_| ())
-                .unwrap()
-                .findings
-                .is_empty()
-        );
-    }
-    std::fs::write(&segment, &whole).unwrap();
-    assert_eq!(
-        DiskLog::open(&path, &options_of_test()).unwrap().head(),
-        head
-    );
-    std::fs::remove_file(&segment).unwrap();
-    assert!(matches!(
-        DiskLog::open(&path, &options_of_test()),
-        Err(OpenError::Damaged { proven: 0, .. })
-    ));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! never acknowledges anything.
 
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -9,7 +10,7 @@ use std::thread::JoinHandle;
 
 use uuid::Uuid;
 
-use crate::block::{BlockBuilder, BlockHeader, Gathered};
+use crate::block::{BLOCK_BYTES_MAX, BlockBuilder, BlockHeader, Gathered};
 use crate::files::{FileLayer, LogFile};
 use crate::journal::place::Place;
 use crate::journal::segment::{self, SegmentHeader};
@@ -35,7 +36,8 @@ pub(crate) struct JournalEnd {
 pub(crate) struct Written {
     pub(crate) header: BlockHeader,
     pub(crate) place: Place,
-    pub(crate) bytes: Vec<u8>,
+    /// Where its bytes are in what was appended last.
+    bytes: Range<usize>,
 }
 
 /// The writing end of the journal. After an error it must not be used again.
@@ -50,6 +52,8 @@ pub(crate) struct JournalAppend {
     size: u64,
     new_size: u64,
     maker: SegmentMaker,
+    /// The blocks appended last; kept because large allocations slow all small ones.
+    bytes: Vec<u8>,
 }
 
 impl JournalAppend {
@@ -72,6 +76,7 @@ impl JournalAppend {
             place: end.place,
             size: end.segment_size,
             new_size,
+            bytes: Vec::new(),
         };
         if !end.next_made {
             this.order_next();
@@ -93,39 +98,46 @@ impl JournalAppend {
         self.group += 1;
         let count = u32::try_from(group.len()).unwrap_or(u32::MAX);
         let mut written = Vec::with_capacity(group.len());
-        let mut unwritten = Vec::new();
-        let mut start = self.place.offset;
+        self.bytes.clear();
+        // What is not written yet, and the place it goes to.
+        let (mut unwritten, mut start) = (0, self.place.offset);
         for (gathered, index) in group.iter().zip(0..) {
-            let mut bytes = Vec::with_capacity(gathered.payload.len() / 2 + 256);
+            let from = self.bytes.len();
+            let place = (index, count);
             let header = self
                 .builder
-                .build(gathered, self.group, (index, count), &mut bytes);
-            if self.place.offset + bytes.len() as u64 > self.size {
-                self.write(&unwritten, start)?;
-                unwritten.clear();
+                .build(gathered, self.group, place, &mut self.bytes);
+            let length = (self.bytes.len() - from) as u64;
+            if self.place.offset + length > self.size {
+                self.write(unwritten..from, start)?;
                 self.roll()?;
-                start = self.place.offset;
+                (unwritten, start) = (from, self.place.offset);
+            }
+            if self.size - self.place.offset - length < BLOCK_BYTES_MAX as u64 {
+                // A full segment always has a next one, so that a missing one is known as damage.
+                self.maker.wait()?;
             }
             written.push(Written {
                 header,
                 place: self.place,
-                bytes: Vec::new(),
+                bytes: from..self.bytes.len(),
             });
-            unwritten.extend_from_slice(&bytes);
-            self.place.offset += bytes.len() as u64;
-            if let Some(last) = written.last_mut() {
-                last.bytes = bytes;
-            }
+            self.place.offset += length;
         }
-        self.write(&unwritten, start)?;
+        self.write(unwritten..self.bytes.len(), start)?;
         Ok(written)
     }
 
-    fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+    /// The bytes of a block that was appended last.
+    pub(crate) fn bytes(&self, block: &Written) -> &[u8] {
+        self.bytes.get(block.bytes.clone()).unwrap_or_default()
+    }
+
+    fn write(&self, bytes: Range<usize>, offset: u64) -> io::Result<()> {
         if bytes.is_empty() {
             return Ok(());
         }
-        self.file.write_all_at(bytes, offset)?;
+        self.file.write_all_at(&self.bytes[bytes], offset)?;
         self.file.sync()
     }
 

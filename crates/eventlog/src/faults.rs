@@ -1,0 +1,121 @@
+//! A file system that fails on demand. Owns the counting of operations; below it is the real one.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use crate::files::{FileLayer, LogFile, OsFiles};
+
+/// How an operation fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The process is gone: this operation and all after it do nothing.
+    Stop,
+    /// A write to a segment stops at the last whole sector of its first half, once.
+    ShortWrite,
+    /// A write to a segment fails with this error number, once.
+    Write(i32),
+    /// A sync of a segment fails with this error number, once.
+    Sync(i32),
+}
+
+/// No space left on device.
+pub(crate) const ENOSPC: i32 = 28;
+
+/// Input/output error.
+pub(crate) const EIO: i32 = 5;
+
+/// Operations until the fault; negative: none is due.
+type Left = Arc<AtomicI64>;
+
+/// The file layer that fails.
+#[derive(Debug)]
+pub(crate) struct Faulty {
+    fault: Fault,
+    left: Left,
+}
+
+struct FaultyFile {
+    below: Box<dyn LogFile>,
+    segment: bool,
+    fault: Fault,
+    left: Left,
+}
+
+impl Faulty {
+    /// Nothing fails before it is armed.
+    pub(crate) fn new(fault: Fault) -> Self {
+        Self {
+            fault,
+            left: Arc::new(AtomicI64::new(i64::MAX)),
+        }
+    }
+
+    /// Lets `operations` of the concerned kind pass, then fails.
+    pub(crate) fn arm(&self, operations: i64) {
+        self.left.store(operations, Ordering::SeqCst);
+    }
+}
+
+fn due(left: &Left, stop: bool) -> bool {
+    let before = left.fetch_sub(1, Ordering::SeqCst);
+    before == 0 || (stop && before < 0)
+}
+
+fn gone(left: &Left, fault: Fault) -> io::Result<()> {
+    if fault == Fault::Stop && due(left, true) {
+        return Err(io::Error::other("stopped"));
+    }
+    Ok(())
+}
+
+impl LogFile for FaultyFile {
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        gone(&self.left, self.fault)?;
+        match self.fault {
+            Fault::ShortWrite if self.segment && due(&self.left, false) => {
+                let end = (offset + bytes.len() as u64 / 2) / 512 * 512;
+                let part = usize::try_from(end.saturating_sub(offset)).unwrap();
+                self.below.write_all_at(&bytes[..part], offset)?;
+                Err(io::ErrorKind::WriteZero.into())
+            }
+            Fault::Write(error) if self.segment && due(&self.left, false) => {
+                Err(io::Error::from_raw_os_error(error))
+            }
+            _ => self.below.write_all_at(bytes, offset),
+        }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        gone(&self.left, self.fault)?;
+        match self.fault {
+            Fault::Sync(error) if self.segment && due(&self.left, false) => {
+                Err(io::Error::from_raw_os_error(error))
+            }
+            _ => self.below.sync(),
+        }
+    }
+}
+
+impl FileLayer for Faulty {
+    fn open(&self, path: &Path, create: bool) -> io::Result<Box<dyn LogFile>> {
+        gone(&self.left, self.fault)?;
+        Ok(Box::new(FaultyFile {
+            below: OsFiles.open(path, create)?,
+            segment: path.extension().is_some_and(|extension| extension == "seg"),
+            fault: self.fault,
+            left: Arc::clone(&self.left),
+        }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        gone(&self.left, self.fault)?;
+        OsFiles.rename(from, to)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        gone(&self.left, self.fault)?;
+        OsFiles.sync_dir(path)
+    }
+}

@@ -1,0 +1,203 @@
+//! Healing the journal from the second copy. Owns the judgement whether both copies together prove
+//! the log to its end; what they do not prove it refuses, and then no byte is changed.
+//!
+//! - `merge`: whole blocks of both copies, followed as one chain
+//! - `stage`: segments made anew and put in place, so that an interruption does no harm
+//!
+//! The chain is laid out as the log had laid it out, what follows it is taken over as it is, and the
+//! result is surveyed like any journal: the rules for torn writes and for the end are those of
+//! `survey`. Beyond them, the *end must be vouched for*: by a head that was closed cleanly there; or
+//! by the old segment, which still has its whole length and, where the last block lies, something
+//! in every sector. Zeros behind a block that itself was turned into zeros say nothing.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use crate::block::BLOCK_BYTES_MAX;
+use crate::disk::{OpenError, Options};
+use crate::head_file::HeadSlot;
+use crate::journal::place::Place;
+use crate::journal::segment::{self, JOURNAL_DIR};
+use crate::sled_copy::volume_of;
+use crate::survey::{self, Extent, Link, Surveyed, has_zero_share};
+
+pub(crate) mod merge;
+pub(crate) mod stage;
+
+use merge::Merged;
+use stage::{Defaults, Staging};
+
+/// What is wrong with a journal, and from where on.
+pub(crate) struct Damage {
+    /// What was found.
+    pub(crate) what: String,
+    /// The end of what the journal alone proves.
+    pub(crate) link: Link,
+    /// The log's id, and its epoch as far as known.
+    pub(crate) log_id: uuid::Uuid,
+    pub(crate) epoch: u32,
+}
+
+/// Whether the second copy holds blocks after the end that the journal proves, so that the journal
+/// cannot be trusted to be whole. Sled is not opened.
+pub(crate) fn copy_goes_on(
+    dir: &Path,
+    options: &Options,
+    surveyed: &Surveyed,
+) -> Result<Option<u64>, OpenError> {
+    let link = surveyed.link();
+    let first = volume_of(link.position + 1, options.volume_events);
+    let merged = Merged::of_volumes(dir, &link, |number| number >= first)
+        .map_err(|error| OpenError::io("searching the second copy", &error))?;
+    Ok(merged.beyond(link.position))
+}
+
+/// The position up to which both copies are one chain that begins with what the journal proves.
+/// Changes nothing.
+pub(crate) fn reach(dir: &Path, link: &Link) -> io::Result<u64> {
+    let mut merged = Merged::gather(dir, link, |_| true)?;
+    merged
+        .follow(*link, &mut |_| Ok(()))
+        .map(|end| end.position)
+}
+
+/// Makes the damaged part of the journal anew from both copies; answers the survey of the healed
+/// journal and what was done, in words.
+pub(crate) fn heal(
+    dir: &Path,
+    options: &Options,
+    head: Option<HeadSlot>,
+    damage: &Damage,
+) -> Result<(Surveyed, String), OpenError> {
+    let journal = dir.join(JOURNAL_DIR);
+    let io = |error: io::Error| OpenError::io("healing the journal", &error);
+    let healing = Healing {
+        dir,
+        journal: &journal,
+        options,
+        head,
+        damage,
+    };
+    let missing = !journal.exists();
+    // A failure of the disk leaves what was staged: the next opening removes it.
+    let outcome = healing.run().map_err(io)?;
+    if let Err(refusal) = outcome {
+        stage::remove(&journal).map_err(io)?;
+        if missing {
+            std::fs::remove_dir(&journal).map_err(io)?;
+        }
+        return Err(refusal);
+    }
+    outcome
+}
+
+struct Healing<'a> {
+    dir: &'a Path,
+    journal: &'a Path,
+    options: &'a Options,
+    head: Option<HeadSlot>,
+    damage: &'a Damage,
+}
+
+impl Healing<'_> {
+    fn run(&self) -> io::Result<Result<(Surveyed, String), OpenError>> {
+        let Damage { link, what, .. } = self.damage;
+        if !self.journal.exists() {
+            std::fs::create_dir_all(self.journal)?;
+            self.options.files.sync_dir(self.dir)?;
+        }
+        let first = volume_of(link.position + 1, self.options.volume_events);
+        let mut merged = Merged::gather(self.dir, link, |number| number >= first)?;
+        let defaults = Defaults {
+            log_id: self.damage.log_id,
+            epoch: self.damage.epoch,
+            size: self.options.segment_bytes,
+        };
+        let files = &*self.options.files;
+        let mut staging = Staging::start(files, self.journal, defaults, link.place)?;
+        let end = merged.follow(*link, &mut |linked| staging.put(&linked))?;
+        let clean_end = self
+            .head
+            .is_some_and(|head| head.clean && head.position == end.position);
+        staging.end(clean_end)?;
+
+        let refuse = |why: String| {
+            Ok(Err(OpenError::Damaged {
+                proven: end.position,
+                what: format!("{what}; {why}"),
+            }))
+        };
+        if let Some(beyond) = merged.beyond(end.position) {
+            let next = end.position + 1;
+            return refuse(format!(
+                "the block at position {next} is whole in neither copy, and the second copy goes on \
+                 at position {beyond}"
+            ));
+        }
+        let extent = Extent::Proven(self.head);
+        let surveyed =
+            match survey::survey_staged(self.dir, Some(staging.folder()), extent, &mut |_| ()) {
+                Ok(surveyed) => surveyed,
+                Err(unproven) if unproven.what == *what => {
+                    return refuse("the second copy has nothing to put in its place".to_owned());
+                }
+                Err(unproven) => return refuse(unproven.what),
+            };
+        if surveyed.end.position != end.position {
+            return refuse("what was put together is not what was found".to_owned());
+        }
+        if !clean_end && !self.vouched(&surveyed, staging.last())? {
+            let end = end.position;
+            return refuse(format!(
+                "nothing proves that position {end} is the last one"
+            ));
+        }
+        let numbers = staging.changed()?;
+        staging.exchange()?;
+        let blocks = end.position - link.position;
+        Ok(Ok((
+            surveyed,
+            format!(
+                "made segments {numbers:?} of the journal anew, {blocks} events from position {} on \
+                 out of both copies ({what}); the old files are in {JOURNAL_DIR}/{}",
+                link.position + 1,
+                stage::ASIDE_DIR
+            ),
+        )))
+    }
+
+    /// Whether the old segments show that nothing was written after the last block.
+    fn vouched(&self, surveyed: &Surveyed, last: Option<(Place, usize)>) -> io::Result<bool> {
+        let end = surveyed.journal.place;
+        let Some(old) = self.old(end.segment, surveyed.journal.segment_size)? else {
+            return Ok(false);
+        };
+        if let Some((place, length)) = last
+            && (place.segment != end.segment || has_zero_share(&old, place.offset, length)?)
+        {
+            return Ok(false);
+        }
+        let room = surveyed.journal.segment_size.saturating_sub(end.offset);
+        let full = room < BLOCK_BYTES_MAX as u64;
+        Ok(!full || self.old_next(end.segment + 1)?)
+    }
+
+    /// The old segment, if it has this length.
+    fn old(&self, number: u64, length: u64) -> io::Result<Option<File>> {
+        match File::open(segment::path(self.journal, number)) {
+            Ok(file) => Ok((file.metadata()?.len() == length).then_some(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the segment after a full one is there as it was made.
+    fn old_next(&self, number: u64) -> io::Result<bool> {
+        let Ok(file) = File::open(segment::path(self.journal, number)) else {
+            return Ok(false);
+        };
+        let length = file.metadata()?.len();
+        Ok(length >= crate::disk::SEGMENT_BYTES_MIN)
+    }
+}

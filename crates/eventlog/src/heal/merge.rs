@@ -1,0 +1,209 @@
+//! One chain out of both copies. Owns the search for whole blocks in the journal's segments and in
+//! sled's files, and the choice among them; never opens sled and never writes.
+//!
+//! A block names the hash of the one before, over which its own hash goes, so that at any point of
+//! the chain at most one block follows, wherever it is found.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use crate::block::{BLOCK_BYTES_MAX, BLOCK_HEADER_BYTES, BlockHeader};
+use crate::carve::carve;
+use crate::files::Window;
+use crate::journal::place::Place;
+use crate::journal::segment::{self, JOURNAL_DIR};
+use crate::sled_copy::{list_volumes, volume_path};
+use crate::survey::Link;
+
+/// A file that was searched.
+struct Source {
+    file: File,
+    window: Window,
+    /// Its number, for a segment of the journal.
+    segment: Option<u64>,
+}
+
+/// A whole block and where it was found: 24 bytes in memory for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Found {
+    first_position: u64,
+    source: u32,
+    offset: u64,
+}
+
+/// A block of the chain.
+pub(crate) struct Linked {
+    pub(crate) header: BlockHeader,
+    pub(crate) bytes: Vec<u8>,
+    /// Where it lies in the journal, if it was found there.
+    pub(crate) place: Option<Place>,
+}
+
+/// All whole blocks after some point, of both copies.
+pub(crate) struct Merged {
+    sources: Vec<Source>,
+    found: Vec<Found>,
+}
+
+impl Merged {
+    /// Searches the journal from `link` on, and the volumes with `volume_wanted` numbers.
+    pub(crate) fn gather(
+        dir: &Path,
+        link: &Link,
+        volume_wanted: impl Fn(u64) -> bool,
+    ) -> io::Result<Self> {
+        let mut this = Self::of_volumes(dir, link, volume_wanted)?;
+        let journal = dir.join(JOURNAL_DIR);
+        for number in segment::list(&journal)? {
+            if number >= link.place.segment {
+                this.search(&segment::path(&journal, number), Some(number), link)?;
+            }
+        }
+        this.found.sort_unstable();
+        Ok(this)
+    }
+
+    /// Searches the second copy only.
+    pub(crate) fn of_volumes(
+        dir: &Path,
+        link: &Link,
+        volume_wanted: impl Fn(u64) -> bool,
+    ) -> io::Result<Self> {
+        let mut this = Self {
+            sources: Vec::new(),
+            found: Vec::new(),
+        };
+        for number in list_volumes(dir)? {
+            let path = volume_path(dir, number).join("db");
+            if volume_wanted(number) && path.exists() {
+                this.search(&path, None, link)?;
+            }
+        }
+        this.found.sort_unstable();
+        Ok(this)
+    }
+
+    fn search(&mut self, path: &Path, segment: Option<u64>, link: &Link) -> io::Result<()> {
+        let source = u32::try_from(self.sources.len()).unwrap_or(u32::MAX);
+        let found = &mut self.found;
+        carve(path, &mut |header, offset, _| {
+            if header.first_position > link.position {
+                found.push(Found {
+                    first_position: header.first_position,
+                    source,
+                    offset,
+                });
+            }
+        })?;
+        self.sources.push(Source {
+            file: File::open(path)?,
+            window: Window::new(BLOCK_BYTES_MAX),
+            segment,
+        });
+        Ok(())
+    }
+
+    /// The last position of which the second copy holds a block after `position`.
+    pub(crate) fn beyond(&self, position: u64) -> Option<u64> {
+        let of_copy = |found: &&Found| {
+            self.sources
+                .get(found.source as usize)
+                .is_some_and(|source| source.segment.is_none())
+        };
+        let last = self.found.iter().rev().find(of_copy)?;
+        (last.first_position > position).then_some(last.first_position)
+    }
+
+    /// Follows the chain from `link`, calling `each` with the blocks of every whole group; answers
+    /// where it ends.
+    pub(crate) fn follow(
+        &mut self,
+        mut link: Link,
+        each: &mut dyn FnMut(Linked) -> io::Result<()>,
+    ) -> io::Result<Link> {
+        while let Some(group) = self.next_group(&link)? {
+            for linked in group {
+                link = Link {
+                    position: linked.header.last_position(),
+                    hash: linked.header.hash,
+                    group: linked.header.group,
+                    place: link.place,
+                };
+                each(linked)?;
+            }
+        }
+        Ok(link)
+    }
+
+    fn next_group(&mut self, link: &Link) -> io::Result<Option<Vec<Linked>>> {
+        let mut group: Vec<Linked> = Vec::new();
+        loop {
+            let (position, hash, index) = match group.last() {
+                None => (link.position, link.hash, 0),
+                Some(Linked { header, .. }) => {
+                    (header.last_position(), header.hash, header.index + 1)
+                }
+            };
+            let fits = |header: &BlockHeader| {
+                header.previous == hash && header.group == link.group + 1 && header.index == index
+            };
+            let Some(next) = self.next_block(position + 1, fits)? else {
+                return Ok(None);
+            };
+            let whole = next.header.index + 1 == next.header.count;
+            group.push(next);
+            if whole {
+                return Ok(Some(group));
+            }
+        }
+    }
+
+    /// The block at a position that fits, from the journal if it is there.
+    fn next_block(
+        &mut self,
+        first_position: u64,
+        fits: impl Fn(&BlockHeader) -> bool,
+    ) -> io::Result<Option<Linked>> {
+        let start = self
+            .found
+            .partition_point(|found| found.first_position < first_position);
+        let mut chosen: Option<Linked> = None;
+        for found in self.found[start..]
+            .iter()
+            .take_while(|found| found.first_position == first_position)
+        {
+            let Some(source) = self.sources.get_mut(found.source as usize) else {
+                continue;
+            };
+            let head = source
+                .window
+                .get(&source.file, found.offset, BLOCK_HEADER_BYTES)?;
+            let Ok(header) = BlockHeader::read(head) else {
+                continue;
+            };
+            if !fits(&header) {
+                continue;
+            }
+            let length = header.block_bytes();
+            let bytes = source.window.get(&source.file, found.offset, length)?;
+            let place = source.segment.map(|segment| Place {
+                segment,
+                offset: found.offset,
+            });
+            match &mut chosen {
+                // Another block that fits as well cannot be: the log never wrote two.
+                Some(other) if other.header.hash != header.hash => return Ok(None),
+                Some(other) if other.place.is_some() || place.is_none() => {}
+                _ => {
+                    chosen = Some(Linked {
+                        header,
+                        bytes: bytes.to_vec(),
+                        place,
+                    });
+                }
+            }
+        }
+        Ok(chosen)
+    }
+}
