@@ -222,6 +222,11 @@ pub const TABLE: &[(&str, Requirement)] = &[
         "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
         Open,
     ),
+    // Older clients know reflection by its first name only.
+    (
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        Open,
+    ),
 ];
 
 /// What the caller of a method must be; `None`: nobody may call it.
@@ -242,6 +247,10 @@ mod tests {
             ("grpc.health.v1.Health", "Watch"),
             (
                 "grpc.reflection.v1.ServerReflection",
+                "ServerReflectionInfo",
+            ),
+            (
+                "grpc.reflection.v1alpha.ServerReflection",
                 "ServerReflectionInfo",
             ),
         ] {

@@ -27,6 +27,7 @@ use crate::folder::FolderError;
 /// The event-sourced backend of a community policing team.
 #[derive(Debug, Parser)]
 #[command(
+    name = "benniu",
     version,
     after_help = "Exit codes: 0 done, 1 found wrong, 2 usage, 3 could not.\n\
                   The environment variable RUST_LOG sets what is logged to standard error."

@@ -82,12 +82,15 @@ pub async fn run(
         return Err(ServeError::NotLoopback(address));
     }
     let (health, health_service) = tonic_health::server::health_reporter();
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(wire::DESCRIPTORS)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()?;
+    let described = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(wire::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
     let services = Services::new(backend.clone());
-    let routes = Routes::new(health_service).add_service(reflection);
+    let routes = Routes::new(health_service)
+        .add_service(described().build_v1()?)
+        .add_service(described().build_v1alpha()?);
     add!(routes, health, services:
         administration_service_server::AdministrationServiceServer,
         campaign_service_server::CampaignServiceServer,

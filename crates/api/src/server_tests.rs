@@ -380,6 +380,25 @@ async fn health_and_reflection_are_open_and_the_rest_is_closed() {
         .into_inner();
     let answer = format!("{:?}", answers.message().await.unwrap());
     assert!(answer.contains("benniu.v1.PatrolService"), "{answer}");
+    let mut reflection =
+        tonic_reflection::pb::v1alpha::server_reflection_client::ServerReflectionClient::new(
+            channel.clone(),
+        );
+    let request = tonic_reflection::pb::v1alpha::ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(
+            tonic_reflection::pb::v1alpha::server_reflection_request::MessageRequest::ListServices(
+                String::new(),
+            ),
+        ),
+    };
+    let mut answers = reflection
+        .server_reflection_info(tokio_stream::iter([request]))
+        .await
+        .unwrap()
+        .into_inner();
+    let answer = format!("{:?}", answers.message().await.unwrap());
+    assert!(answer.contains("benniu.v1.PatrolService"), "{answer}");
 
     let mut grpc = tonic::client::Grpc::new(channel);
     for (path, code, name) in [

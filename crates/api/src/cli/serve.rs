@@ -1,9 +1,10 @@
 //! `benniu serve`: the service.
 
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
 use tokio::net::TcpListener;
 
 use super::Failure;
@@ -23,21 +24,47 @@ pub(super) struct Args {
     /// Folder of the log
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// Address and port to listen on; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:50051")]
-    listen: SocketAddr,
+    /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:50051]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Settings as TOML, each named as its flag; a flag goes before the file
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
+
+/// The settings that a file may hold.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    /// As `--listen`.
+    listen: Option<SocketAddr>,
+}
+
+impl File {
+    fn read(path: Option<&Path>) -> Result<Self, Failure> {
+        let Some(path) = path else {
+            return Ok(Self::default());
+        };
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Failure::CouldNot(format!("{}: {error}", path.display())))?;
+        toml::from_str(&text)
+            .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
+    }
+}
+
+/// Where a service listens if nothing says otherwise.
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 50_051);
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let mut out = io::stdout();
-    if !args.listen.ip().is_loopback() {
-        return Err(Failure::Usage(
-            ServeError::NotLoopback(args.listen).to_string(),
-        ));
+    let file = File::read(args.config.as_deref())?;
+    let listen = args.listen.or(file.listen).unwrap_or(LISTEN);
+    if !listen.ip().is_loopback() {
+        return Err(Failure::Usage(ServeError::NotLoopback(listen).to_string()));
     }
-    let listener = TcpListener::bind(args.listen)
+    let listener = TcpListener::bind(listen)
         .await
-        .map_err(|error| Failure::CouldNot(format!("{}: {error}", args.listen)))?;
+        .map_err(|error| Failure::CouldNot(format!("{listen}: {error}")))?;
     if folder::is_empty(&args.data) {
         folder::bear(&args.data, &development()).await?;
         writeln!(
@@ -89,5 +116,31 @@ async fn ended() {
     if interrupted.await.is_err() {
         // Without a handler the process ends at once; nothing acknowledged is lost by that.
         std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_settings_names_them_as_the_flags_do() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("settings.toml");
+        let read = |text: &str| {
+            std::fs::write(&path, text).expect("written");
+            File::read(Some(&path))
+        };
+        let file = read("listen = \"127.0.0.1:7\"").expect("settings");
+        assert_eq!(
+            file.listen,
+            Some("127.0.0.1:7".parse().expect("an address"))
+        );
+        assert!(matches!(read("port = 7"), Err(Failure::Usage(why)) if why.contains("port")));
+        let missing = dir.path().join("none.toml");
+        assert!(matches!(
+            File::read(Some(&missing)),
+            Err(Failure::CouldNot(_))
+        ));
     }
 }
