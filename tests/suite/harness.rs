@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant as Stopwatch, SystemTime};
@@ -95,8 +95,8 @@ pub(crate) fn repository() -> PathBuf {
 /// What a one-shot command came to.
 #[derive(Debug, Clone)]
 pub(crate) struct Ran {
-    /// Its exit code; `None` if a signal ended it.
-    pub(crate) code: Option<i32>,
+    /// How it ended.
+    pub(crate) status: ExitStatus,
     /// What it wrote for programs and people.
     pub(crate) stdout: String,
     /// What it wrote about trouble.
@@ -108,9 +108,10 @@ impl Ran {
     #[track_caller]
     pub(crate) fn exits(self, code: i32) -> Self {
         assert_eq!(
-            self.code,
+            self.status.code(),
             Some(code),
-            "stdout:\n{}\nstderr:\n{}",
+            "{}; stdout:\n{}\nstderr:\n{}",
+            self.status,
             self.stdout,
             self.stderr
         );
@@ -139,9 +140,9 @@ pub(crate) fn run<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Ran {
     let mut command = Command::new(binary());
     command.args(args);
     let mut ended = Running::spawn(command);
-    let code = ended.wait(COMMAND_TIME_MAX);
+    let status = ended.wait(COMMAND_TIME_MAX);
     Ran {
-        code,
+        status,
         stdout: ended.stdout(),
         stderr: ended.stderr(),
     }
@@ -236,13 +237,13 @@ impl Running {
         }
     }
 
-    /// Waits for its end; `None` if a signal ended it.
+    /// Waits for its end.
     #[track_caller]
-    fn wait(&mut self, at_most: Duration) -> Option<i32> {
+    fn wait(&mut self, at_most: Duration) -> ExitStatus {
         let started = Stopwatch::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
-                return status.code();
+                return status;
             }
             if started.elapsed() > at_most {
                 self.kill();
@@ -407,6 +408,13 @@ pub(crate) struct Server {
 impl Server {
     /// Starts one on a free loopback port and waits until its health says that it serves.
     pub(crate) async fn start(data: &Path) -> Self {
+        let server = Self::announced(data);
+        server.wait_until_serving().await;
+        server
+    }
+
+    /// Starts one and waits only until it says its address.
+    pub(crate) fn announced(data: &Path) -> Self {
         let (sender, lines) = mpsc::channel::<String>();
         let mut running = Running::spawn_and_tell(Self::command(data), Some(sender));
         let mut url = None;
@@ -423,17 +431,15 @@ impl Server {
             url = address(&line);
         }
         let url = url.unwrap_or_default();
-        let server = Self { running, url };
-        server.wait_until_serving().await;
-        server
+        Self { running, url }
     }
 
     /// Starts one that must not come up, and waits for its end.
     pub(crate) fn refuses_to_start(data: &Path) -> Ran {
         let mut running = Running::spawn(Self::command(data));
-        let code = running.wait(SERVICE_TIME_MAX);
+        let status = running.wait(SERVICE_TIME_MAX);
         Ran {
-            code,
+            status,
             stdout: running.stdout(),
             stderr: running.stderr(),
         }
@@ -494,9 +500,9 @@ impl Server {
     pub(crate) fn terminate(mut self) -> Ran {
         let pid = Pid::from_child(&self.running.child);
         kill_process(pid, Signal::TERM).expect("it can be signalled");
-        let code = self.running.wait(SERVICE_TIME_MAX);
+        let status = self.running.wait(SERVICE_TIME_MAX);
         Ran {
-            code,
+            status,
             stdout: self.running.stdout(),
             stderr: self.running.stderr(),
         }

@@ -67,8 +67,7 @@ async fn an_end_under_load_loses_nothing_that_was_acknowledged() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_service_on_the_same_folder_is_refused_and_the_first_goes_on() {
     let town = Town::with_volunteers(0).await;
-    let refused = Server::refuses_to_start(&town.folder.data());
-    assert_eq!(refused.code, Some(3), "{refused:?}");
+    let refused = Server::refuses_to_start(&town.folder.data()).exits(3);
     assert!(!refused.stderr.trim().is_empty(), "it says why");
     town.report_by(CAPTAIN).await;
 }
@@ -95,4 +94,12 @@ async fn a_service_on_an_empty_folder_makes_a_development_log_and_keeps_it() {
     let again = admin.call(request).await.expect("the log");
     assert_eq!((again.log_id, again.position), (born.log_id, born.position));
     server.terminate().exits(0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_is_asked_to_end_as_soon_as_it_says_its_address_ends_well() {
+    let folder = Folder::born();
+    for _ in 0..5 {
+        Server::announced(&folder.data()).terminate().exits(0);
+    }
 }
