@@ -77,13 +77,15 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     for healed in &report.healed {
         tracing::warn!("healed: {healed}");
     }
+    // Before anybody can know that it serves: whoever does may ask it to end.
+    let ended = ended()?;
     let address = listener.local_addr()?;
     writeln!(
         out,
         "Serving on http://{address} without identity, for this machine only"
     )?;
     out.flush()?;
-    let served = server::run(listener, backend.clone(), ended()).await;
+    let served = server::run(listener, backend.clone(), ended).await;
     backend.stop().await.map_err(Failure::could_not)?;
     served.map_err(Failure::could_not)
 }
@@ -99,24 +101,29 @@ pub(super) fn development() -> Birth {
     }
 }
 
-/// Resolves when the process is asked to end.
-async fn ended() {
-    let interrupted = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = interrupted => {}
-                _ = terminate.recv() => {}
-            }
-            return;
+/// Listens for the signals to end, from now on; resolves when one comes.
+#[cfg(unix)]
+fn ended() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-    }
-    if interrupted.await.is_err() {
-        // Without a handler the process ends at once; nothing acknowledged is lost by that.
-        std::future::pending::<()>().await;
-    }
+    })
+}
+
+/// Listens for the signal to end; resolves when it comes.
+#[cfg(not(unix))]
+fn ended() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    Ok(async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            // Without a handler the process ends at once; nothing acknowledged is lost by that.
+            std::future::pending::<()>().await;
+        }
+    })
 }
 
 #[cfg(test)]
