@@ -221,21 +221,57 @@ where
             Ok(admitted) => admitted,
             Err(status) => return refuse(status),
         };
+        if time.is_zero() {
+            return refuse(over());
+        }
         request.extensions_mut().insert(caller);
         Box::pin(async move {
             let _slot = slot;
             match tokio::time::timeout(time, inner.call(request)).await {
-                Ok(answer) => answer,
-                Err(_) => Ok(status::status(
-                    Code::DeadlineExceeded,
-                    "DEADLINE_EXCEEDED",
-                    "The time for this request is over; whether a command was taken, a repeat \
-                     under the same id tells.",
-                )
-                .into_http()),
+                Ok(answer) => answer.map(named),
+                Err(_) => Ok(over().into_http()),
             }
         })
     }
+}
+
+/// The time of a request is over.
+fn over() -> Status {
+    status::status(
+        Code::DeadlineExceeded,
+        "DEADLINE_EXCEEDED",
+        "The time for this request is over; whether a command was taken, a repeat under the same \
+         id tells.",
+    )
+}
+
+/// Gives a refusal of the transport below the services (too large, not readable) a stable name:
+/// those of the services carry one already.
+fn named(answer: http::Response<Body>) -> http::Response<Body> {
+    let Some(refused) = Status::from_header_map(answer.headers()) else {
+        return answer;
+    };
+    if refused.code() == Code::Ok || !refused.details().is_empty() {
+        return answer;
+    }
+    let status = match refused.code() {
+        Code::OutOfRange | Code::ResourceExhausted => status::status(
+            Code::ResourceExhausted,
+            "MESSAGE_TOO_LARGE",
+            "A message is at most 1 MiB (1,048,576 bytes).",
+        ),
+        Code::Internal => status::status(
+            Code::InvalidArgument,
+            "MESSAGE_MALFORMED",
+            "The request is no message of this method.",
+        ),
+        code => status::status(
+            code,
+            "REQUEST_NOT_TAKEN",
+            "The request is not of the form that gRPC and this server take.",
+        ),
+    };
+    status.into_http()
 }
 
 #[cfg(test)]

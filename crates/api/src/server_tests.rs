@@ -464,7 +464,7 @@ async fn a_message_beyond_the_bound_is_refused() {
     };
     assert_eq!(
         session.call(huge).await.unwrap_err().code(),
-        Code::OutOfRange
+        Code::ResourceExhausted
     );
     server.end().await;
 }
