@@ -482,7 +482,8 @@ impl Town {
             command_id: self.id(),
             campaign_id: campaign_id.clone(),
             community_id: community().to_string(),
-            name: "Door-to-door against fraud".to_owned(),
+            // A wave of a name is planned once: each campaign has a name of its own.
+            name: format!("Door-to-door against fraud {campaign_id}"),
             wave: 1,
             from: Some(timestamp(from)),
             until: Some(timestamp(until)),

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::claim::{self, Claim, Kind};
 use crate::envelope::{Envelope, Instant, Trust};
 use crate::ids::{CampaignId, PersonId, UnitId};
 use crate::member::{Member, Role};
@@ -268,6 +269,7 @@ pub struct Campaign {
 refusals! {
     /// Why it is refused.
     CampaignAlreadyPlanned = AlreadyExists, "campaign_id", "A campaign with this id is planned already.";
+    WaveAlreadyPlanned = AlreadyExists, "wave", "A campaign of this name and wave is planned in this community already.";
     CampaignNotFound = NotFound, "campaign_id", "There is no campaign with this id.";
     CampaignOver = WrongState, "campaign_id", "This campaign has ended.";
     NameNotAllowed = Invalid, "name", "A campaign's name is 1 to 200 bytes.";
@@ -321,6 +323,11 @@ fn plan(command: &Command, world: &World, cx: &Context) -> Result<Decision, Stop
     if until <= from {
         return Err(Refusal::EndsBeforeItBegins.into());
     }
+    // One campaign a wave: else one wave planned under two ids would award twice.
+    let key = Kind::CampaignWave.key(format_args!("{community}/{wave}/{}", name.trim()));
+    if world.state::<Claim>(&key)?.holder.is_some() {
+        return Err(Refusal::WaveAlreadyPlanned.into());
+    }
     let mut envelope = Envelope::at(cx.now);
     envelope.unit = Some(community.0);
     let event = Event::CampaignPlanned {
@@ -330,7 +337,10 @@ fn plan(command: &Command, world: &World, cx: &Context) -> Result<Decision, Stop
         from: *from,
         until: *until,
     };
-    Ok(Decision::new().with::<Campaign>(campaign, event, envelope))
+    let claimed = claim::Event::Claimed { holder: campaign.0 };
+    Ok(Decision::new()
+        .with::<Campaign>(campaign, event, envelope.clone())
+        .with::<Claim>(&key, claimed, envelope))
 }
 
 impl Campaign {

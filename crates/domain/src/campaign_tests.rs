@@ -123,7 +123,7 @@ fn every_command_in_every_state_has_its_answer() {
     let again = || visit(3, "3-1-202", DoorResult::Absent);
     #[rustfmt::skip]
     let table = [
-        (plan(),             ["CampaignPlanned", "CAMPAIGN_ALREADY_PLANNED", "CAMPAIGN_ALREADY_PLANNED", "CAMPAIGN_ALREADY_PLANNED", "CAMPAIGN_ALREADY_PLANNED"]),
+        (plan(),             ["CampaignPlanned + Claimed", "CAMPAIGN_ALREADY_PLANNED", "CAMPAIGN_ALREADY_PLANNED", "CAMPAIGN_ALREADY_PLANNED", "CAMPAIGN_ALREADY_PLANNED"]),
         (join(4),            ["CAMPAIGN_NOT_FOUND", "VolunteerJoined", "VolunteerJoined", "CAMPAIGN_OVER", "VolunteerJoined"]),
         (issue(3, 1),        ["CAMPAIGN_NOT_FOUND", "LeafletsIssued", "LeafletsIssued", "CAMPAIGN_OVER", "PARTICIPATION_SETTLED"]),
         (again(),            ["CAMPAIGN_NOT_FOUND", "DoorVisited", "DoorVisited", "CAMPAIGN_OVER", "PARTICIPATION_SETTLED"]),
@@ -166,7 +166,7 @@ fn everything_lies_in_the_community() {
 #[test]
 fn a_plan_has_a_name_a_number_and_a_time() {
     for (name, wave, until, expected) in [
-        ("wave", 1, UNTIL, "CampaignPlanned"),
+        ("wave", 1, UNTIL, "CampaignPlanned + Claimed"),
         (" ", 1, UNTIL, "NAME_NOT_ALLOWED"),
         (&*"x".repeat(201), 1, UNTIL, "NAME_NOT_ALLOWED"),
         ("wave", 0, UNTIL, "WAVE_NOT_ALLOWED"),
@@ -190,8 +190,26 @@ fn only_an_administrator_a_captain_or_an_instructor_plans_and_ends() {
     team().refuses(plan(), &own(), refusal);
     running().refuses(end(), &own(), refusal);
     let admin = by(id(1), at(NOW));
-    assert_eq!(team().outcome(plan(), &admin), "CampaignPlanned");
+    assert_eq!(team().outcome(plan(), &admin), "CampaignPlanned + Claimed");
     assert_eq!(running().outcome(end(), &admin), "CampaignEnded");
+}
+
+#[test]
+fn a_wave_of_a_name_is_planned_once_in_a_community() {
+    let planned = team().then(plan(), &captain());
+    let other = |name: &str, wave| Command::PlanCampaign {
+        campaign: id(61),
+        community: id(101),
+        name: name.to_owned(),
+        wave,
+        from: at(FROM),
+        until: at(UNTIL),
+    };
+    let again = other(" second wave ", 2);
+    planned.refuses(again, &captain(), Refusal::WaveAlreadyPlanned);
+    for next in [other("second wave", 3), other("winter", 2)] {
+        assert!(planned.when(next, &captain()).is_ok());
+    }
 }
 
 #[test]

@@ -26,6 +26,8 @@ pub enum Kind {
     Identity,
     /// The unit an import made for a name: source and name → unit id.
     ImportedUnit,
+    /// The campaign of a wave: community, name and number → campaign id.
+    CampaignWave,
     /// The hazard an import made for a record: source and external id → hazard id.
     ImportedHazard,
 }
@@ -38,6 +40,7 @@ impl Kind {
             Self::Tag => "tag",
             Self::Identity => "identity",
             Self::ImportedUnit => "imported_unit",
+            Self::CampaignWave => "campaign_wave",
             Self::ImportedHazard => "imported_hazard",
         };
         format!("{kind}/{key}")

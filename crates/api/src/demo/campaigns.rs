@@ -68,9 +68,17 @@ fn campaign(wave: usize) -> String {
     derived("demo campaign", &[&wave]).to_string()
 }
 
+/// The number of a wave among those of its name: that on 9 August was the second summer night.
+fn number(wave: usize) -> u32 {
+    match wave {
+        SUMMER_NIGHT => 2,
+        _ => u32::try_from(wave + 1 - usize::from(wave > SUMMER_NIGHT)).unwrap_or(1),
+    }
+}
+
 fn name(wave: usize) -> String {
     match wave {
-        SUMMER_NIGHT => "Summer night, second concerted operation".to_owned(),
+        SUMMER_NIGHT => "Summer night, concerted operation".to_owned(),
         _ => "Door-to-door against fraud".to_owned(),
     }
 }
@@ -109,7 +117,7 @@ pub(crate) async fn run(pilot: &mut Pilot, wave: usize, step: &Step) -> Result<(
                 campaign_id: campaign_id.clone(),
                 community_id: community().to_string(),
                 name: name(wave),
-                wave: u32::try_from(wave + 1).unwrap_or(1),
+                wave: number(wave),
                 from: Some(timestamp(from)),
                 until: Some(timestamp(until)),
             })
