@@ -495,7 +495,7 @@ impl Show<'_> {
     /// The log's files, whole or not.
     fn verify(&mut self) -> Result<(), DemoError> {
         report::title(self.out, "The log, verified block by block, in both copies")?;
-        match eventlog::verify(&self.dir, &mut |_| ()) {
+        match eventlog::verify(&self.dir, eventlog::VerifyOptions::default(), &mut |_| ()) {
             Ok(found) => {
                 let root = domain::ids::hex(&found.root);
                 writeln!(

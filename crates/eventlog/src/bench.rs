@@ -211,7 +211,12 @@ mod tests {
             ]
         );
         assert!(rows[3].ratio_to_raw.unwrap() > 0.0 && rows[3].log_events.unwrap() > 300);
-        let report = crate::verify(&plan.log_dir(), &mut |_| ()).unwrap();
+        let report = crate::verify(
+            &plan.log_dir(),
+            crate::VerifyOptions::default(),
+            &mut |_| (),
+        )
+        .unwrap();
         assert_eq!(report.findings, []);
 
         rows.clear();

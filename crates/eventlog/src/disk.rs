@@ -14,6 +14,7 @@ use crate::checkpoint::Monitor;
 use crate::clock::Clock;
 use crate::commit::{CommitDraft, Head, Receipt, RecordedEvent};
 use crate::files::{FileLayer, OsFiles};
+use crate::index::{CHUNK_EVENTS, Plan, StreamKey};
 use crate::journal::segment::SEGMENT_BYTES;
 use crate::log::{AppendError, BoxFuture, CloseError, Commits, EventLog, ReadError};
 use crate::open;
@@ -33,6 +34,11 @@ pub struct Options {
     pub segment_bytes: u64,
     /// How many events a volume of the second copy covers; the same for the life of a log.
     pub volume_events: u64,
+    /// After how many events a part of the index goes into a file; another number than before makes
+    /// the index anew.
+    pub chunk_events: u64,
+    /// Whether the whole log is verified also where it was closed cleanly and its index is whole.
+    pub thorough: bool,
 }
 
 /// The smallest segment: it must hold the largest block.
@@ -46,6 +52,17 @@ impl Options {
             files: Arc::new(OsFiles),
             segment_bytes: SEGMENT_BYTES,
             volume_events: VOLUME_EVENTS,
+            chunk_events: CHUNK_EVENTS,
+            thorough: false,
+        }
+    }
+
+    /// How the index of a log in a folder is kept.
+    pub(crate) fn plan(&self, dir: &Path) -> Plan {
+        Plan {
+            dir: dir.to_owned(),
+            chunk_events: self.chunk_events,
+            files: Some(Arc::clone(&self.files)),
         }
     }
 }
@@ -107,6 +124,9 @@ impl OpenError {
 pub struct OpenReport {
     /// Whether it had been closed cleanly.
     pub clean: bool,
+    /// Whether only the part after the index's last file was verified. What lies before was when it
+    /// was written, and is checked as it is read.
+    pub quick: bool,
     /// What was put right, in words.
     pub healed: Vec<String>,
 }
@@ -222,10 +242,7 @@ impl EventLog for DiskLog {
     }
 
     fn stream_version(&self, stream: &StreamName) -> Result<u64, ReadError> {
-        Ok(self
-            .shared
-            .view
-            .version(crate::stream_index::StreamKey::of(stream)))
+        self.shared.view.version(StreamKey::of(stream))
     }
 
     fn head(&self) -> Head {
@@ -276,5 +293,7 @@ impl Drop for DiskLog {
 mod damage_tests;
 #[cfg(test)]
 mod fault_tests;
+#[cfg(test)]
+mod index_tests;
 #[cfg(test)]
 mod tests;

@@ -114,6 +114,11 @@ impl FileLayer for Faulty {
         OsFiles.rename(from, to)
     }
 
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        gone(&self.left, self.fault)?;
+        OsFiles.remove(path)
+    }
+
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         gone(&self.left, self.fault)?;
         OsFiles.sync_dir(path)

@@ -21,6 +21,10 @@ pub trait FileLayer: fmt::Debug + Send + Sync + 'static {
     fn open(&self, path: &Path, create: bool) -> io::Result<Box<dyn LogFile>>;
     /// Moves a file within the log's folder.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file.
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
     /// Makes the entries of a directory durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
 }

@@ -136,8 +136,9 @@ impl Healing<'_> {
             ));
         }
         let extent = Extent::Proven(self.head);
+        let plan = self.options.plan(self.dir);
         let surveyed =
-            match survey::survey_staged(self.dir, Some(staging.folder()), extent, &mut |_| ()) {
+            match survey::survey_staged(plan, Some(staging.folder()), extent, &mut |_| ()) {
                 Ok(surveyed) => surveyed,
                 Err(unproven) if unproven.what == *what => {
                     return refuse("the second copy has nothing to put in its place".to_owned());

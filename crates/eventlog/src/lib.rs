@@ -2,11 +2,11 @@
 //!
 //! - `commit`: what goes in and what comes out; `log`: the [`EventLog`] trait and its errors
 //! - `record`: the bytes of a commit; `merkle`: the tree over all commits
-//! - `sequencer`: numbers commits, the same for every backend; `stream_index`: streams to positions
+//! - `sequencer`: numbers commits, the same for every backend
 //! - `memory`: a backend in memory, with faults to inject
 //! - `disk`: the backend on disk. `open` verifies and opens it (`survey`, `replay`), `writer` appends
 //!   (`queue`, `journal`, `block`), `checkpoint` feeds the second copy (`sled_copy`) and the head
-//!   (`head_file`), `view` reads; `heal` makes a damaged journal anew out of both copies
+//!   (`head_file`), `view` reads, `index` finds streams; `heal` makes a damaged journal anew out of both copies
 //! - `read_log`: the same folder for questions only; `verify`: checks both copies (`carve`)
 //! - `subscribe`: following a log, from what is there to what comes
 //! - `files`: the file system as the writing side sees it
@@ -34,6 +34,7 @@ mod commit;
 mod disk;
 mod head_file;
 mod heal;
+mod index;
 mod journal;
 mod log;
 mod open;
@@ -42,7 +43,6 @@ mod read_log;
 mod replay;
 mod sequencer;
 mod sled_copy;
-mod stream_index;
 mod subscribe;
 mod survey;
 mod varint;
@@ -68,4 +68,4 @@ pub use memory::MemoryLog;
 pub use read_log::{FolderState, ReadLog};
 pub use subscribe::Subscription;
 pub use varint::Unreadable;
-pub use verify::{Finding, VerifyReport, verify};
+pub use verify::{Finding, VerifyOptions, VerifyReport, verify};

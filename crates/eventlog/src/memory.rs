@@ -10,11 +10,11 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::commit::{Commit, CommitDraft, Head, Receipt, RecordedEvent};
+use crate::index::{StreamKey, Tail};
 use crate::limits::STREAM_READ_EVENTS_MAX;
 use crate::log::{AppendError, BoxFuture, CloseError, Commits, EventLog, ReadError};
 use crate::record;
 use crate::sequencer::{End, Sequencer, check_bounds};
-use crate::stream_index::{StreamIndex, StreamKey};
 
 /// What goes wrong on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ struct State {
     sequencer: Sequencer,
     /// Each record with the position of its first event.
     records: Vec<(u64, Bytes)>,
-    index: StreamIndex,
+    index: Tail,
     faults: Vec<Fault>,
     poisoned: Option<String>,
     closed: bool,
@@ -58,7 +58,7 @@ impl MemoryLog {
             state: Arc::new(Mutex::new(State {
                 sequencer,
                 records: Vec::new(),
-                index: StreamIndex::default(),
+                index: Tail::from(1),
                 faults: Vec::new(),
                 poisoned: None,
                 closed: false,
@@ -79,7 +79,7 @@ impl MemoryLog {
         let mut state = self.state();
         state.closed = true;
         let end = state.sequencer.end().clone();
-        let mut index = StreamIndex::default();
+        let mut index = Tail::from(1);
         for (_, bytes) in &state.records {
             for event in record::decode(bytes)
                 .map(|commit| commit.events)

@@ -14,8 +14,9 @@ use crate::checkpoint::Checkpoints;
 use crate::disk::{OpenError, OpenReport, Options, SEGMENT_BYTES_MIN};
 use crate::head_file::{self, HeadFile, HeadSlot};
 use crate::heal::{self, Damage};
+use crate::index::{Index, Keeper};
 use crate::journal::append::JournalAppend;
-use crate::journal::place::{Cursor, Places, SEQUENTIAL_BYTES};
+use crate::journal::place::{Cursor, POINT_BYTES, Places, SEQUENTIAL_BYTES};
 use crate::journal::segment::{self, JOURNAL_DIR, SegmentHeader};
 use crate::log::ReadError;
 use crate::queue::Queue;
@@ -113,6 +114,9 @@ fn check(options: &Options) -> Result<(), OpenError> {
     if options.volume_events == 0 {
         return Err(OpenError::Options("a volume must cover at least one event"));
     }
+    if options.chunk_events == 0 {
+        return Err(OpenError::Options("a chunk must cover at least one event"));
+    }
     Ok(())
 }
 
@@ -133,14 +137,23 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<Opened, OpenError> {
     let head = head_file::read(dir).map_err(|error| OpenError::io("reading the head", &error))?;
     let mut report = OpenReport {
         clean: head.is_some_and(|head| head.clean),
+        quick: false,
         healed: Vec::new(),
     };
-    let surveyed = sound(dir, options, head, &mut report)?;
+    let mut surveyed = sound(dir, options, head, &mut report)?;
     drop_torn(dir, options, &surveyed, &mut report)?;
-    let places = Arc::new(Places::new(dir.join(JOURNAL_DIR), surveyed.marks));
+    let wrong = surveyed.index.findings();
+    if !wrong.is_empty() {
+        let what = format!("rebuilt the index: {}", wrong.join("; "));
+        report.healed.push(what);
+    }
+    surveyed.index.accept();
+    let marks = surveyed.index.marks();
+    let places = Arc::new(Places::new(dir.join(JOURNAL_DIR), marks));
     let end = surveyed.end;
     let synced = head.map_or(0, |head| head.synced.min(end.position));
     let last_block = surveyed.last_block;
+    let quick = report.quick;
     let volume = Reconciling {
         dir,
         options,
@@ -148,7 +161,7 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<Opened, OpenError> {
         synced,
         report: &mut report,
     }
-    .all(last_block, head.is_some_and(|head| head.clean))?;
+    .all(last_block, head.is_some_and(|head| head.clean), quick)?;
 
     let slot = HeadSlot {
         log_id: end.log_id,
@@ -174,9 +187,13 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<Opened, OpenError> {
     .map_err(|error| OpenError::io("opening the journal", &error))?;
     let checkpoints = Checkpoints::start(dir.to_owned(), options.volume_events, volume, head_file)
         .map_err(|error| OpenError::io("starting the checkpoints", &error))?;
+    let index = Index::new(options.plan(dir), Arc::clone(&places), surveyed.index);
+    let index = Arc::new(index);
+    let keeper = Keeper::start(Arc::clone(&index))
+        .map_err(|error| OpenError::io("starting the keeper of the index", &error))?;
     let shared = Arc::new(Shared {
         queue: Queue::default(),
-        view: Arc::new(View::new(places, surveyed.index)),
+        view: Arc::new(View::new(places, Arc::clone(&index))),
         head: Mutex::new(end.head()),
         published: watch::Sender::new(end.position),
     });
@@ -187,6 +204,7 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<Opened, OpenError> {
         sequencer,
         journal,
         checkpoints,
+        keeper,
     };
     Ok(Opened {
         log_id,
@@ -213,7 +231,15 @@ fn sound(
         let what = "wrote the head file anew, which was missing or damaged";
         report.healed.push(what.to_owned());
     }
-    let damage = match survey::survey(dir, Extent::Proven(head), &mut |_| ()) {
+    let extent = Extent::Proven(head);
+    if report.clean && !finished && !options.thorough {
+        let resumed = survey::resume(options.plan(dir), extent, &mut |_| ());
+        if let Some(surveyed) = resumed {
+            report.quick = true;
+            return Ok(surveyed);
+        }
+    }
+    let damage = match survey::survey(options.plan(dir), extent, &mut |_| ()) {
         Ok(surveyed) => {
             // A head that was closed cleanly says itself where the end is.
             if report.clean {
@@ -309,7 +335,12 @@ struct Reconciling<'a> {
 
 impl Reconciling<'_> {
     /// Reconciles what may lack something; answers the newest volume, open.
-    fn all(mut self, last_block: u64, clean: bool) -> Result<Option<Volume>, OpenError> {
+    fn all(
+        mut self,
+        last_block: u64,
+        clean: bool,
+        quick: bool,
+    ) -> Result<Option<Volume>, OpenError> {
         if last_block == 0 {
             return Ok(None);
         }
@@ -324,6 +355,12 @@ impl Reconciling<'_> {
             if number < newest && known && path.join("db").exists() {
                 continue;
             }
+            if quick
+                && number == newest
+                && let Some(volume) = self.ends_with(number, last_block)
+            {
+                return Ok(Some(volume));
+            }
             let volume = self.one(number, last_block)?;
             open = match volume {
                 Some(volume) if number < newest => {
@@ -334,6 +371,28 @@ impl Reconciling<'_> {
             };
         }
         Ok(open)
+    }
+
+    /// A volume whose last block is that of the journal; what is before it is left to a thorough
+    /// check. `None` if it is not: then it is compared whole.
+    fn ends_with(&self, number: u64, last_block: u64) -> Option<Volume> {
+        if !volume_path(self.dir, number).join("db").exists() {
+            return None;
+        }
+        let volume = Volume::open(self.dir, number).ok()?;
+        let mut cursor = Cursor::near(self.places, last_block, POINT_BYTES);
+        let wanted = cursor.seek(last_block).ok().flatten();
+        let same = match (wanted, volume.last()) {
+            (Some((header, block)), Ok(Some((first, held)))) => {
+                first == header.first_position && held == block
+            }
+            _ => false,
+        };
+        if !same {
+            volume.close();
+            return None;
+        }
+        Some(volume)
     }
 
     /// Reconciles one volume. One that cannot be used is left closed, to be made anew next time.

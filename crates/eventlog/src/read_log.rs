@@ -11,11 +11,11 @@ use uuid::Uuid;
 use crate::commit::{CommitDraft, Head, Receipt, RecordedEvent};
 use crate::disk::OpenError;
 use crate::head_file::{self, HeadSlot};
+use crate::index::{CHUNK_EVENTS, Index, Plan, StreamKey};
 use crate::journal::place::Places;
 use crate::journal::segment::JOURNAL_DIR;
 use crate::log::{AppendError, BoxFuture, CloseError, Commits, EventLog, ReadError};
 use crate::open::{LOCK_FILE, holds_log};
-use crate::stream_index::StreamKey;
 use crate::survey::{self, Extent};
 use crate::view::View;
 
@@ -76,17 +76,33 @@ pub struct ReadLog {
 }
 
 impl ReadLog {
-    /// Opens a folder for reading, verifying the journal as far as it is read.
+    /// Opens a folder for reading. Where the index is whole, and the log is running or was closed
+    /// cleanly, what lies before the index's end was verified when it was written and is checked as
+    /// it is read; otherwise the whole journal is verified first.
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
+        Self::open_with(dir, CHUNK_EVENTS)
+    }
+
+    /// The same for an index of chunks of another size.
+    pub(crate) fn open_with(dir: &Path, chunk_events: u64) -> Result<Self, OpenError> {
         let (state, extent) = extent(dir)?;
-        let surveyed = survey::survey(dir, extent, &mut |_| ())
-            .map_err(|unproven| OpenError::from(*unproven))?;
-        let places = Arc::new(Places::new(dir.join(JOURNAL_DIR), surveyed.marks));
+        let plan = Plan::reading(dir, chunk_events);
+        let known = matches!(state, FolderState::Closed | FolderState::Running);
+        let resumed = known
+            .then(|| survey::resume(plan.clone(), extent, &mut |_| ()))
+            .flatten();
+        let surveyed = match resumed {
+            Some(surveyed) => surveyed,
+            None => survey::survey(plan.clone(), extent, &mut |_| ())
+                .map_err(|unproven| OpenError::from(*unproven))?,
+        };
+        let places = Arc::new(Places::new(dir.join(JOURNAL_DIR), surveyed.index.marks()));
+        let index = Arc::new(Index::new(plan, Arc::clone(&places), surveyed.index));
         Ok(Self {
             log_id: surveyed.end.log_id,
             state,
             head: surveyed.end.head(),
-            view: Arc::new(View::new(places, surveyed.index)),
+            view: Arc::new(View::new(places, index)),
             published: watch::Sender::new(surveyed.end.position),
         })
     }
@@ -94,6 +110,12 @@ impl ReadLog {
     /// Where its blocks lie.
     pub(crate) fn places(&self) -> &Arc<Places> {
         &self.view.places
+    }
+
+    /// Its index.
+    #[cfg(test)]
+    pub(crate) fn index(&self) -> &Index {
+        &self.view.index
     }
 
     /// In what state the folder was found.
@@ -122,7 +144,7 @@ impl EventLog for ReadLog {
     }
 
     fn stream_version(&self, stream: &StreamName) -> Result<u64, ReadError> {
-        Ok(self.view.version(StreamKey::of(stream)))
+        self.view.version(StreamKey::of(stream))
     }
 
     fn head(&self) -> Head {

@@ -1,25 +1,59 @@
-//! Following the log from its beginning, block by block. Owns the checks that hold between commits
-//! (numbers, positions, versions, time) and what is rebuilt from them; never reads a file.
+//! Following the log from some point on, block by block. Owns the checks that hold between commits
+//! (numbers, positions, time; versions as far as the events since that point tell) and what is
+//! rebuilt from them; never reads a file.
 
 use uuid::Uuid;
 
-use crate::block::{self, BlockHeader};
+use crate::block::{self, BlockHeader, origin_hash};
+use crate::index::{StreamKey, Tail};
+use crate::journal::place::Place;
+use crate::journal::segment::SEGMENT_HEADER_BYTES;
 use crate::record;
 use crate::sequencer::End;
-use crate::stream_index::{StreamIndex, StreamKey};
+
+/// Where a log stands after a whole group: all that is needed to go on from there.
+#[derive(Debug, Clone)]
+pub(crate) struct Reached {
+    pub(crate) end: End,
+    /// The hash of the last block.
+    pub(crate) hash: [u8; 32],
+    /// The number of the group, 0 before the first.
+    pub(crate) group: u64,
+    /// Where the last block ends.
+    pub(crate) place: Place,
+    /// The first position of the last block, 0 before the first.
+    pub(crate) last_block: u64,
+}
+
+impl Reached {
+    /// Before the first block of a log.
+    pub(crate) fn nothing(log_id: Uuid) -> Self {
+        Self {
+            end: End::of_empty(log_id, 1),
+            hash: origin_hash(log_id),
+            group: 0,
+            place: Place {
+                segment: 1,
+                offset: SEGMENT_HEADER_BYTES,
+            },
+            last_block: 0,
+        }
+    }
+}
 
 /// The state of a log after some of its blocks.
 pub(crate) struct Replay {
     pub(crate) end: End,
-    pub(crate) index: StreamIndex,
+    /// The events that are in no chunk of the index yet.
+    pub(crate) tail: Tail,
 }
 
 impl Replay {
-    /// Before the first block.
-    pub(crate) fn new(log_id: Uuid) -> Self {
+    /// After the end of some group.
+    pub(crate) fn from(end: End) -> Self {
         Self {
-            end: End::of_empty(log_id, 1),
-            index: StreamIndex::default(),
+            tail: Tail::from(end.position + 1),
+            end,
         }
     }
 
@@ -60,7 +94,7 @@ impl Replay {
             }
             for event in &commit.events {
                 if !self
-                    .index
+                    .tail
                     .add(StreamKey::of(&event.stream), event.version, event.position)
                 {
                     let version = event.version;

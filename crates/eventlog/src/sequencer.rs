@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::clock::{Clock, WatchedClock};
 use crate::commit::{CommitDraft, CommitHeader, Head, Receipt};
+use crate::index::StreamKey;
 use crate::limits::{
     EVENTS_PER_COMMIT_MAX, POLICY_SET_BYTES_MAX, POLICY_SETS_MAX, RECORD_BYTES_MAX, ROLE_BYTES_MAX,
     STREAMS_PER_COMMIT_MAX, TYPE_NAME_BYTES_MAX,
@@ -17,7 +18,6 @@ use crate::limits::{
 use crate::log::{AppendError, ReadError};
 use crate::merkle::CompactRange;
 use crate::record;
-use crate::stream_index::StreamKey;
 
 /// Where a log ends: all that is needed to go on with it.
 #[derive(Debug, Clone)]

@@ -58,6 +58,11 @@ fn guarded<T>(call: impl FnOnce() -> Result<T, sled::Error>) -> Result<T, String
     }
 }
 
+fn read(key: &[u8], block: &[u8]) -> Result<(u64, Vec<u8>), String> {
+    let key = key.try_into().map_err(|_| "a strange key".to_owned())?;
+    Ok((u64::from_be_bytes(key), block.to_vec()))
+}
+
 /// One open volume.
 #[derive(Clone)]
 pub(crate) struct Volume {
@@ -93,6 +98,12 @@ impl Volume {
         guarded(|| self.db.insert(first_position.to_be_bytes(), block)).map(|_| ())
     }
 
+    /// The last block.
+    pub(crate) fn last(&self) -> Result<Option<(u64, Vec<u8>)>, String> {
+        let last = guarded(|| self.db.last())?;
+        last.map(|(key, block)| read(&key, &block)).transpose()
+    }
+
     /// The blocks in order; ends after an error.
     pub(crate) fn blocks(&self) -> impl Iterator<Item = Result<(u64, Vec<u8>), String>> {
         let mut entries = self.db.iter();
@@ -105,13 +116,7 @@ impl Volume {
                 Ok(entry) => entry?.map_err(|error| format!("sled: {error}")),
                 Err(error) => Err(error),
             };
-            let block = entry.and_then(|(key, block)| {
-                let key = key
-                    .as_ref()
-                    .try_into()
-                    .map_err(|_| "a strange key".to_owned())?;
-                Ok((u64::from_be_bytes(key), block.to_vec()))
-            });
+            let block = entry.and_then(|(key, block)| read(&key, &block));
             failed = block.is_err();
             Some(block)
         })

@@ -12,28 +12,27 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use crate::block::{
-    BLOCK_ALIGNMENT, BLOCK_BYTES_MAX, BLOCK_HEADER_BYTES, BlockHeader, MAGIC, NotABlock,
-    origin_hash,
-};
+use crate::block::{BLOCK_ALIGNMENT, BLOCK_BYTES_MAX, BLOCK_HEADER_BYTES, BlockHeader, NotABlock};
 use crate::disk::OpenError;
-use crate::files::{Window, all_zero};
+use crate::files::Window;
 use crate::head_file::HeadSlot;
+use crate::index::{self, Building, Built, Plan, Tail};
 use crate::journal::append::JournalEnd;
 use crate::journal::place::{Marks, Place};
 use crate::journal::segment::{self, SEGMENT_HEADER_BYTES, SegmentHeader};
-use crate::replay::Replay;
+use crate::replay::{Reached, Replay};
 use crate::sequencer::End;
-use crate::stream_index::StreamIndex;
 
-const SECTOR_BYTES: u64 = 512;
+mod torn;
+
+pub(crate) use torn::has_zero_share;
+
 const READ_AHEAD_BYTES: usize = 1024 * 1024;
 
 /// What a journal holds, up to its proven end.
 pub(crate) struct Surveyed {
     pub(crate) end: End,
-    pub(crate) index: StreamIndex,
-    pub(crate) marks: Marks,
+    pub(crate) index: Built,
     pub(crate) journal: JournalEnd,
     /// The first position of the last block, 0 if there is none.
     pub(crate) last_block: u64,
@@ -77,6 +76,22 @@ pub(crate) struct Unproven {
     pub(crate) link: Link,
 }
 
+impl Unproven {
+    fn after(reached: &Reached, marks: Marks, what: String) -> Self {
+        Self {
+            what,
+            end: reached.end.clone(),
+            marks,
+            link: Link {
+                position: reached.end.position,
+                hash: reached.hash,
+                group: reached.group,
+                place: reached.place,
+            },
+        }
+    }
+}
+
 impl From<Unproven> for OpenError {
     fn from(unproven: Unproven) -> Self {
         Self::Damaged {
@@ -116,8 +131,11 @@ struct Surveyor<'a> {
     staged: Option<&'a Path>,
     extent: Extent,
     replay: Replay,
-    marks: Marks,
+    building: Building,
     head_seen: bool,
+    /// Where the walk begins, and after which position.
+    start: Place,
+    resumed: u64,
     hash: [u8; 32],
     group: u64,
     last_block: u64,
@@ -147,37 +165,25 @@ enum Stop {
 
 /// Goes over the journal in `dir`. `progress` is told the position now and then.
 pub(crate) fn survey(
-    dir: &Path,
+    plan: Plan,
     extent: Extent,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Surveyed, Box<Unproven>> {
-    survey_staged(dir, None, extent, progress)
+    survey_staged(plan, None, extent, progress)
 }
 
 /// The same as if the segments in the folder `staged` had taken their places in the journal.
 pub(crate) fn survey_staged(
-    dir: &Path,
+    plan: Plan,
     staged: Option<&Path>,
     extent: Extent,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Surveyed, Box<Unproven>> {
-    let journal = dir.join(segment::JOURNAL_DIR);
-    let start = Place {
-        segment: 1,
-        offset: SEGMENT_HEADER_BYTES,
-    };
+    let journal = plan.dir.join(segment::JOURNAL_DIR);
     let unproven = |what: String| {
-        Box::new(Unproven {
-            what,
-            end: End::of_empty(Uuid::nil(), 1),
-            marks: Marks::default(),
-            link: Link {
-                position: 0,
-                hash: [0; 32],
-                group: 0,
-                place: start,
-            },
-        })
+        let reached = Reached::nothing(Uuid::nil());
+        let marks = Marks::default();
+        Box::new(Unproven::after(&reached, marks, what))
     };
     let failed = |error: std::io::Error| unproven(format!("the journal: {error}"));
     let mut numbers = segment::list(&journal).map_err(failed)?;
@@ -191,43 +197,44 @@ pub(crate) fn survey_staged(
         None => first_log_id(&journal, &numbers)
             .ok_or_else(|| unproven("no segment of the journal is left".to_owned()))?,
     };
-    let mut surveyor = Surveyor {
-        journal,
-        staged,
-        extent,
-        replay: Replay::new(log_id),
-        marks: Marks::default(),
-        head_seen: extent.head().is_none_or(|head| head.position == 0),
-        hash: origin_hash(log_id),
-        group: 0,
-        last_block: 0,
-        pending: Vec::new(),
-        end: start,
-        size: 0,
-        progress,
-    };
-    let walked = surveyor.walk(&numbers).and_then(|torn| {
-        surveyor.prove_end(&numbers)?;
-        Ok(torn)
-    });
-    match walked {
-        Ok(torn) => Ok(surveyor.finish(&numbers, torn)),
-        Err(what) => {
-            let (end, marks) = (surveyor.replay.end, surveyor.marks);
-            let link = Link {
-                position: end.position,
-                hash: surveyor.hash,
-                group: surveyor.group,
-                place: surveyor.end,
-            };
-            Err(Box::new(Unproven {
-                what,
-                end,
-                marks,
-                link,
-            }))
-        }
+    let reached = Reached::nothing(log_id);
+    let building = Building::new(plan);
+    Surveyor::after(reached, journal, building, extent, progress)
+        .staged(staged)
+        .run(&numbers)
+}
+
+/// Goes on from where the index ends, instead of from the beginning: only segments' headers and
+/// sizes are looked at before. `None` if the index is not whole, or anything is not as a head that
+/// was closed cleanly says; then the whole journal must be gone over.
+pub(crate) fn resume(
+    plan: Plan,
+    extent: Extent,
+    progress: &mut dyn FnMut(u64),
+) -> Option<Surveyed> {
+    let head = extent.head()?;
+    let chunks = index::load(
+        &plan.folder(),
+        head.log_id,
+        plan.chunk_events,
+        head.position,
+    );
+    let chunks = chunks.ok().flatten()?;
+    let reached = chunks.last()?.reached.clone();
+    if reached.end.position == head.position && reached.hash != head.hash {
+        return None;
     }
+    let journal = plan.dir.join(segment::JOURNAL_DIR);
+    let numbers = segment::list(&journal).ok()?;
+    if !numbers.contains(&reached.place.segment) {
+        return None;
+    }
+    let building = Building::after(plan, chunks);
+    let surveyed = Surveyor::after(reached, journal, building, extent, progress)
+        .run(&numbers)
+        .ok()?;
+    let as_closed = surveyed.torn.is_empty() && surveyed.end.position == head.position;
+    as_closed.then_some(surveyed)
 }
 
 /// The log that the first readable segment says it belongs to.
@@ -239,7 +246,69 @@ fn first_log_id(journal: &Path, numbers: &[u64]) -> Option<Uuid> {
     })
 }
 
-impl Surveyor<'_> {
+impl<'a> Surveyor<'a> {
+    fn after(
+        reached: Reached,
+        journal: PathBuf,
+        building: Building,
+        extent: Extent,
+        progress: &'a mut dyn FnMut(u64),
+    ) -> Self {
+        let seen = |head: HeadSlot| head.position == reached.end.position;
+        Self {
+            journal,
+            staged: None,
+            head_seen: extent.head().is_none_or(seen),
+            extent,
+            hash: reached.hash,
+            group: reached.group,
+            last_block: reached.last_block,
+            start: reached.place,
+            resumed: reached.end.position,
+            end: reached.place,
+            replay: Replay::from(reached.end),
+            building,
+            pending: Vec::new(),
+            size: 0,
+            progress,
+        }
+    }
+
+    fn staged(mut self, staged: Option<&'a Path>) -> Self {
+        self.staged = staged;
+        self
+    }
+
+    fn run(mut self, numbers: &[u64]) -> Result<Surveyed, Box<Unproven>> {
+        let walked = self.walk(numbers).and_then(|torn| {
+            self.prove_end(numbers)?;
+            Ok(torn)
+        });
+        match walked {
+            Ok(torn) => self.finish(numbers, torn),
+            Err(what) => Err(Box::new(self.unproven(what))),
+        }
+    }
+
+    fn reached(&self) -> Reached {
+        Reached {
+            end: self.replay.end.clone(),
+            hash: self.hash,
+            group: self.group,
+            place: self.end,
+            last_block: self.last_block,
+        }
+    }
+
+    fn unproven(&self, what: String) -> Unproven {
+        let mut marks = Marks::default();
+        for chunk in self.building.chunks() {
+            marks.extend(&chunk.marks);
+        }
+        marks.extend(self.replay.tail.marks());
+        Unproven::after(&self.reached(), marks, what)
+    }
+
     /// Walks through all segments; answers the bytes of a torn write.
     fn walk(&mut self, numbers: &[u64]) -> Result<Vec<(u64, u64, u64)>, String> {
         let mut window = Window::new(READ_AHEAD_BYTES);
@@ -251,6 +320,9 @@ impl Surveyor<'_> {
             let (file, length) = self.open(*number)?;
             if *number == self.end.segment {
                 self.size = length;
+            }
+            if *number < self.start.segment {
+                continue;
             }
             window.reset();
             let (mut at, stop) = self.segment(*number, length, &file, &mut window)?;
@@ -320,7 +392,11 @@ impl Surveyor<'_> {
         window: &mut Window,
     ) -> Result<(u64, Stop), String> {
         let io = |error: std::io::Error| format!("segment {number} of the journal: {error}");
-        let mut at = SEGMENT_HEADER_BYTES;
+        let mut at = if number == self.start.segment {
+            self.start.offset
+        } else {
+            SEGMENT_HEADER_BYTES
+        };
         loop {
             if let Extent::Acknowledged(head) = self.extent
                 && self.replay.end.position >= head.position
@@ -373,8 +449,19 @@ impl Surveyor<'_> {
                     offset: at,
                 };
                 self.size = length;
+                self.end_chunk()?;
             }
         }
+    }
+
+    /// Hands the events since the last chunk over once they make one.
+    fn end_chunk(&mut self) -> Result<(), String> {
+        if self.replay.tail.events() < self.building.chunk_events() {
+            return Ok(());
+        }
+        let next = Tail::from(self.replay.end.position + 1);
+        let tail = std::mem::replace(&mut self.replay.tail, next);
+        self.building.push(&tail, &self.reached())
     }
 
     fn last(&self) -> u64 {
@@ -428,7 +515,7 @@ impl Surveyor<'_> {
         } in std::mem::take(&mut self.pending)
         {
             self.replay.block(&header, payload)?;
-            self.marks.add(header.first_position, place);
+            self.replay.tail.mark(header.first_position, place);
             self.last_block = header.first_position;
             self.hash = header.hash;
             if let Some(head) = self.extent.head()
@@ -449,92 +536,11 @@ impl Surveyor<'_> {
         Ok(true)
     }
 
-    /// Refuses a block that fails in a way that an interrupted write cannot cause.
-    fn could_be_torn(
-        &self,
-        number: u64,
-        at: u64,
-        header: Option<BlockHeader>,
-        fault: NotABlock,
-        file: &File,
-    ) -> Result<(), String> {
-        let after = self.last();
-        let damage = format!("after position {after}, segment {number} byte {at}: {fault}");
-        let length = header.map_or(BLOCK_HEADER_BYTES, |header| header.block_bytes());
-        if has_zero_share(file, at, length).map_err(|error| error.to_string())? {
-            Ok(())
-        } else {
-            Err(damage)
-        }
-    }
-
-    /// A torn write from `at` on: refuses it where something of a later group follows, else gives
-    /// the bytes that must become zero.
-    fn torn(
-        &mut self,
-        number: u64,
-        at: u64,
+    fn finish(
+        mut self,
         numbers: &[u64],
-    ) -> Result<Vec<(u64, u64, u64)>, String> {
-        let first = self.pending.first().map_or(
-            Place {
-                segment: number,
-                offset: at,
-            },
-            |p| p.place,
-        );
-        let mut torn = Vec::new();
-        for number in numbers.iter().filter(|number| **number >= first.segment) {
-            let io = |error: std::io::Error| format!("segment {number} of the journal: {error}");
-            let (file, _) = self.open(*number)?;
-            let start = if *number == first.segment {
-                first.offset
-            } else {
-                SEGMENT_HEADER_BYTES
-            };
-            let Some((from, to)) = segment::not_zero(&file, start).map_err(io)? else {
-                continue;
-            };
-            torn.push((*number, from.min(start), to));
-            if let Some(later) = later_group(&file, start, to, self.group + 1).map_err(io)? {
-                return Err(format!(
-                    "after position {} the journal is damaged: segment {number} holds group {later} \
-                     behind the damage",
-                    self.replay.end.position,
-                ));
-            }
-        }
-        Ok(torn)
-    }
-
-    /// Refuses an end below what is known to have been acknowledged, and one that a missing
-    /// segment could hide.
-    fn prove_end(&self, numbers: &[u64]) -> Result<(), String> {
-        let position = self.replay.end.position;
-        let head = self.extent.head();
-        if let Some(head) = head
-            && (head.position > position || !self.head_seen)
-        {
-            return Err(format!(
-                "the log was acknowledged up to position {} and the journal proves {position}",
-                head.position
-            ));
-        }
-        if numbers.is_empty() {
-            return Err("no segment of the journal is left".to_owned());
-        }
-        let known = head.is_some_and(|head| head.position == position && position > 0);
-        let last_segment = numbers.last() == Some(&self.end.segment);
-        let full = self.size.saturating_sub(self.end.offset) < BLOCK_BYTES_MAX as u64;
-        if last_segment && full && !known {
-            return Err(
-                "the last segment is full and nothing proves that none followed".to_owned(),
-            );
-        }
-        Ok(())
-    }
-
-    fn finish(mut self, numbers: &[u64], torn: Vec<(u64, u64, u64)>) -> Surveyed {
+        torn: Vec<(u64, u64, u64)>,
+    ) -> Result<Surveyed, Box<Unproven>> {
         let epoch_of_head = self.extent.head().map_or(1, |head| head.epoch);
         self.replay.end.epoch = self.replay.end.epoch.max(epoch_of_head);
         let journal = JournalEnd {
@@ -546,48 +552,20 @@ impl Surveyor<'_> {
             hash: self.hash,
             group: self.group,
         };
-        Surveyed {
-            end: self.replay.end,
-            index: self.replay.index,
-            marks: self.marks,
+        let end = self.replay.end.clone();
+        let tail = std::mem::replace(&mut self.replay.tail, Tail::from(end.position + 1));
+        if self.resumed == 0
+            && let Err(what) = self.building.prove_versions(&tail)
+        {
+            self.replay.tail = tail;
+            return Err(Box::new(self.unproven(what)));
+        }
+        Ok(Surveyed {
+            end,
+            index: self.building.finish(tail),
             journal,
             last_block: self.last_block,
             torn,
-        }
+        })
     }
-}
-
-/// Whether some 512-byte sector's share of these bytes is all zero, as it never is where a whole
-/// block was written. Bytes beyond the end of the file count as zero.
-pub(crate) fn has_zero_share(file: &File, at: u64, length: usize) -> std::io::Result<bool> {
-    let mut window = Window::new(length);
-    let bytes = window.get(file, at, length)?;
-    let mut start = 0;
-    while start < bytes.len() {
-        let in_sector = (at + start as u64) % SECTOR_BYTES;
-        let share = usize::try_from(SECTOR_BYTES - in_sector).unwrap_or(bytes.len());
-        let end = (start + share).min(bytes.len());
-        if all_zero(&bytes[start..end]) {
-            return Ok(true);
-        }
-        start = end;
-    }
-    Ok(bytes.len() < length)
-}
-
-/// Looks for anything of a group after `group` between two places; answers its number.
-fn later_group(file: &File, from: u64, to: u64, group: u64) -> std::io::Result<Option<u64>> {
-    let mut window = Window::new(READ_AHEAD_BYTES);
-    let mut at = from;
-    while at < to {
-        let bytes = window.get(file, at, BLOCK_HEADER_BYTES)?;
-        if bytes.starts_with(MAGIC)
-            && let Ok(header) = BlockHeader::read(bytes)
-            && header.group > group
-        {
-            return Ok(Some(header.group));
-        }
-        at += BLOCK_ALIGNMENT as u64;
-    }
-    Ok(None)
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::carve::carve;
 use crate::disk::OpenError;
 use crate::heal;
+use crate::index::{CHUNK_EVENTS, Plan};
 use crate::journal::place::{Cursor, Places, SEQUENTIAL_BYTES};
 use crate::journal::segment::JOURNAL_DIR;
 use crate::read_log::{FolderState, extent};
@@ -44,18 +45,49 @@ pub struct VerifyReport {
     pub findings: Vec<Finding>,
 }
 
+/// How thoroughly a log is verified.
+#[derive(Debug, Clone, Copy)]
+pub struct VerifyOptions {
+    /// Only what an opening after a clean stop looks at: the head, the headers and sizes of segments,
+    /// the index, the journal after the index's last file, and the last block in the second copy.
+    /// Where the index does not allow it, the whole journal is verified.
+    pub quick: bool,
+    /// After how many events a part of the index goes into a file; see
+    /// [`crate::Options::chunk_events`].
+    pub chunk_events: u64,
+}
+
+impl Default for VerifyOptions {
+    fn default() -> Self {
+        Self {
+            quick: false,
+            chunk_events: CHUNK_EVENTS,
+        }
+    }
+}
+
 /// Verifies every block, hash, position, version and both copies of the log in a folder. `progress`
 /// is told the position reached now and then. Beside a running process it ends where that had
 /// acknowledged, and the second copy where it was last synced.
-pub fn verify(dir: &Path, progress: &mut dyn FnMut(u64)) -> Result<VerifyReport, OpenError> {
+pub fn verify(
+    dir: &Path,
+    options: VerifyOptions,
+    progress: &mut dyn FnMut(u64),
+) -> Result<VerifyReport, OpenError> {
     let (state, extent) = extent(dir)?;
     let mut findings = Vec::new();
-    let (end, marks) = match survey::survey(dir, extent, progress) {
+    let plan = Plan::reading(dir, options.chunk_events);
+    let (end, marks) = match survey::survey(plan, extent, progress) {
         Ok(surveyed) => {
             if !surveyed.torn.is_empty() {
                 tracing::info!("a write that was never finished follows the end");
             }
-            (surveyed.end, surveyed.marks)
+            let wrong = surveyed.index.findings();
+            findings.extend(wrong.into_iter().map(|what| Finding {
+                healable: true,
+                what,
+            }));
+            (surveyed.end.clone(), surveyed.index.marks())
         }
         Err(unproven) => {
             let reach = heal::reach(dir, &unproven.link)

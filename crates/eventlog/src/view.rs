@@ -3,23 +3,23 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use domain::StreamName;
 
 use crate::block::{self, BlockHeader};
 use crate::commit::{Commit, RecordedEvent};
+use crate::index::{Index, StreamKey};
 use crate::journal::place::{Cursor, POINT_BYTES, Places, SEQUENTIAL_BYTES};
 use crate::limits::{BLOCK_CACHE_BYTES_MAX, STREAM_READ_EVENTS_MAX};
 use crate::log::{Commits, ReadError};
 use crate::record;
-use crate::stream_index::{StreamIndex, StreamKey};
 
 /// The readable part of a log.
 pub(crate) struct View {
     pub(crate) places: Arc<Places>,
-    pub(crate) index: RwLock<StreamIndex>,
+    pub(crate) index: Arc<Index>,
     pub(crate) cache: Mutex<BlockCache>,
 }
 
@@ -127,20 +127,17 @@ impl BlockCache {
 }
 
 impl View {
-    pub(crate) fn new(places: Arc<Places>, index: StreamIndex) -> Self {
+    pub(crate) fn new(places: Arc<Places>, index: Arc<Index>) -> Self {
         Self {
             places,
-            index: RwLock::new(index),
+            index,
             cache: Mutex::new(BlockCache::default()),
         }
     }
 
     /// The version of a stream.
-    pub(crate) fn version(&self, key: StreamKey) -> u64 {
-        self.index
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .version(key)
+    pub(crate) fn version(&self, key: StreamKey) -> Result<u64, ReadError> {
+        self.index.version(key)
     }
 
     fn cached(&self, position: u64) -> Option<Arc<OpenBlock>> {
@@ -179,9 +176,8 @@ impl View {
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, ReadError> {
         let limit = limit.min(STREAM_READ_EVENTS_MAX);
-        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
-        let positions = index.positions(StreamKey::of(stream), from_version, limit);
-        drop(index);
+        let key = StreamKey::of(stream);
+        let positions = self.index.positions(key, from_version, limit)?;
         let mut events: Vec<RecordedEvent> = Vec::with_capacity(positions.len());
         let mut block: Option<Arc<OpenBlock>> = None;
         let mut commit: Option<Commit> = None;

@@ -8,10 +8,13 @@ use tokio::sync::watch;
 use crate::block::{BLOCK_PAYLOAD_BYTES_MAX, Gathered, put_record};
 use crate::checkpoint::Checkpoints;
 use crate::commit::{Head, Receipt};
+use crate::index::Keeper;
 use crate::journal::append::{JournalAppend, Written};
+use crate::journal::place::Place;
 use crate::log::AppendError;
 use crate::queue::{Queue, Waiting};
-use crate::sequencer::{Sequenced, Sequencer};
+use crate::replay::Reached;
+use crate::sequencer::{End, Sequenced, Sequencer};
 use crate::view::{OpenBlock, View};
 
 /// What the writer shares with those who ask and append.
@@ -28,6 +31,7 @@ pub(crate) struct Writer {
     pub(crate) sequencer: Sequencer,
     pub(crate) journal: JournalAppend,
     pub(crate) checkpoints: Checkpoints,
+    pub(crate) keeper: Keeper,
 }
 
 type Answer = (Waiting, Result<Receipt, AppendError>);
@@ -60,7 +64,7 @@ impl Writer {
             let view = &self.shared.view;
             let result = self
                 .sequencer
-                .sequence(&waiting.draft, |key| Ok(view.version(key)));
+                .sequence(&waiting.draft, |key| view.version(key));
             let answer = result.map(|(one, receipt)| {
                 sequenced.push(one);
                 receipt
@@ -112,12 +116,15 @@ impl Writer {
                     .put(Arc::new(open));
             }
         }
-        let mut index = view.index.write().unwrap_or_else(PoisonError::into_inner);
-        for (key, version, position) in sequenced.iter().flat_map(|one| &one.entries) {
-            let in_order = index.add(*key, *version, *position);
-            debug_assert!(in_order, "the sequencer gives versions without gaps");
+        let events = sequenced.iter().flat_map(|one| &one.entries);
+        let reached = || Some(reached(self.sequencer.end(), blocks.last()?));
+        let places = blocks
+            .iter()
+            .map(|block| (block.header.first_position, block.place));
+        let sealed = view.index.add_group(events, places, reached);
+        if let Some(sealed) = sealed {
+            self.keeper.take(sealed);
         }
-        drop(index);
         self.sequencer.settle();
         let head = self.sequencer.end().head();
         let position = head.position;
@@ -130,6 +137,21 @@ impl Writer {
         if let Some(last) = blocks.last() {
             self.checkpoints.acknowledged(position, last.header.hash);
         }
+    }
+}
+
+/// Where the log stands after a group that ends with `last`.
+fn reached(end: &End, last: &Written) -> Reached {
+    let length = last.header.block_bytes() as u64;
+    Reached {
+        end: end.clone(),
+        hash: last.header.hash,
+        group: last.header.group,
+        place: Place {
+            offset: last.place.offset + length,
+            ..last.place
+        },
+        last_block: last.header.first_position,
     }
 }
 

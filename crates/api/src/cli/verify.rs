@@ -17,7 +17,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
-    let work = move || eventlog::verify(&args.data, &mut |_| ());
+    let work = move || eventlog::verify(&args.data, eventlog::VerifyOptions::default(), &mut |_| ());
     let report = tokio::task::spawn_blocking(work)
         .await
         .map_err(Failure::could_not)?

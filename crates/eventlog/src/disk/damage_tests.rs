@@ -23,17 +23,17 @@ fn options() -> Options {
 }
 
 /// A small generator, so that a seed names all cases.
-struct Random(u64);
+pub(super) struct Random(u64);
 
 impl Random {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let seed = std::env::var("EVENTLOG_TEST_SEED").map_or(Ok(7), |seed| seed.parse());
         let seed = seed.unwrap();
         println!("EVENTLOG_TEST_SEED={seed}");
         Self(seed)
     }
 
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -41,7 +41,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    fn below(&mut self, bound: usize) -> usize {
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.next() % bound as u64).unwrap()
     }
 }
@@ -120,7 +120,7 @@ impl Left {
     fn judge(&self, damaged: &Contents, what: &str) -> Outcome {
         restore(&self.path, damaged);
         let before = contents(&self.path);
-        let report = crate::verify(&self.path, &mut |_| ());
+        let report = crate::verify(&self.path, crate::VerifyOptions::default(), &mut |_| ());
         assert!(
             contents(&self.path) == before,
             "{what}: verifying changed something"
@@ -155,7 +155,9 @@ impl Left {
                 path.display()
             );
         }
-        let findings = crate::verify(&self.path, &mut |_| ()).unwrap().findings;
+        let findings = crate::verify(&self.path, crate::VerifyOptions::default(), &mut |_| ())
+            .unwrap()
+            .findings;
         assert_eq!(findings, [], "{what}");
         let log = DiskLog::open(&self.path, &options()).unwrap();
         assert!(
@@ -512,7 +514,9 @@ fn any_part_of_a_group_that_was_not_acknowledged_is_dropped() {
             .unwrap();
         drop(log);
         assert_eq!(
-            crate::verify(&path, &mut |_| ()).unwrap().findings,
+            crate::verify(&path, crate::VerifyOptions::default(), &mut |_| ())
+                .unwrap()
+                .findings,
             [],
             "{subset:b}"
         );

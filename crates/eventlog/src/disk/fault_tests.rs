@@ -78,7 +78,12 @@ async fn check(fault: Fault, after: i64) {
     assert_eq!(again, read, "{fault:?}");
     assert_eq!(append(&log, position).await.unwrap().position, position + 1);
     drop(log);
-    assert_eq!(crate::verify(&path, &mut |_| ()).unwrap().findings, []);
+    assert_eq!(
+        crate::verify(&path, crate::VerifyOptions::default(), &mut |_| ())
+            .unwrap()
+            .findings,
+        []
+    );
 }
 
 #[test]
@@ -102,5 +107,10 @@ fn a_second_copy_that_fails_is_made_anew_at_the_next_opening() {
     assert!(!log.report().clean);
     assert_eq!((log.head().position, log.second_copy_fault()), (3, None));
     drop(log);
-    assert_eq!(crate::verify(&path, &mut |_| ()).unwrap().findings, []);
+    assert_eq!(
+        crate::verify(&path, crate::VerifyOptions::default(), &mut |_| ())
+            .unwrap()
+            .findings,
+        []
+    );
 }

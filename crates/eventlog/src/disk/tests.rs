@@ -45,6 +45,7 @@ impl Backend for Disk {
             *log.report(),
             OpenReport {
                 clean: true,
+                quick: false,
                 healed: Vec::new()
             }
         );
@@ -142,7 +143,7 @@ async fn questions_change_no_byte_and_verify_finds_nothing() {
     assert_eq!(log.read(1, 500).count(), 120);
     let refused = log.append(commit(120, &[("shift/a", 120)])).await;
     assert_eq!(refused, Err(AppendError::ReadOnly));
-    let report = crate::verify(&path, &mut |_| ()).unwrap();
+    let report = crate::verify(&path, crate::VerifyOptions::default(), &mut |_| ()).unwrap();
     assert_eq!((report.events, report.root), (head.position, head.root));
     assert_eq!(report.findings, []);
     assert!(contents(&path) == before);
@@ -162,7 +163,7 @@ async fn beside_a_writer_questions_see_what_was_acknowledged() {
             (log.head(), crate::FolderState::Running)
         );
     }
-    let report = crate::verify(&disk.path(), &mut |_| ()).unwrap();
+    let report = crate::verify(&disk.path(), crate::VerifyOptions::default(), &mut |_| ()).unwrap();
     assert_eq!(
         (report.root, report.findings),
         (log.head().root, Vec::new())
@@ -209,11 +210,22 @@ async fn a_lost_second_copy_is_made_anew() {
     let (path, head) = written(&disk, 120).await;
     for volume in ["log/00000001", "log/00000003"] {
         std::fs::remove_dir_all(path.join(volume)).unwrap();
-        assert_eq!(crate::verify(&path, &mut |_| ()).unwrap().findings.len(), 1);
+        assert_eq!(
+            crate::verify(&path, crate::VerifyOptions::default(), &mut |_| ())
+                .unwrap()
+                .findings
+                .len(),
+            1
+        );
         let log = DiskLog::open(&path, &options_of_test()).unwrap();
         assert_eq!(log.head(), head);
         drop(log);
-        assert_eq!(crate::verify(&path, &mut |_| ()).unwrap().findings, []);
+        assert_eq!(
+            crate::verify(&path, crate::VerifyOptions::default(), &mut |_| ())
+                .unwrap()
+                .findings,
+            []
+        );
     }
 }
 
@@ -275,7 +287,12 @@ fn survives_being_killed() {
         assert!(!log.report().clean);
         assert_eq!(log.head(), read.head());
         drop(log);
-        assert_eq!(crate::verify(&path, &mut |_| ()).unwrap().findings, []);
+        assert_eq!(
+            crate::verify(&path, crate::VerifyOptions::default(), &mut |_| ())
+                .unwrap()
+                .findings,
+            []
+        );
     }
     assert!(acknowledged > 900);
 }

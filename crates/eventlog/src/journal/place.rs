@@ -46,6 +46,26 @@ impl Marks {
         }
     }
 
+    /// Takes the marks of what follows.
+    pub(crate) fn extend(&mut self, later: &Self) {
+        self.0.extend_from_slice(&later.0);
+    }
+
+    /// The marks in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, Place)> {
+        self.0.iter().copied()
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Takes marks that were stored, in order.
+    pub(crate) fn of_stored(marks: Vec<(u64, Place)>) -> Self {
+        Self(marks)
+    }
+
     /// The last mark at or before a position.
     fn before(&self, position: u64) -> Option<Place> {
         let count = self.0.partition_point(|(first, _)| *first <= position);
