@@ -199,17 +199,14 @@ impl Checkpoints {
         Monitor(Arc::clone(&self.shared))
     }
 
-    /// Ends the thread; with `clean`, checkpoints and marks the log as closed cleanly.
+    /// Ends the thread and checkpoints; with `clean`, marks the log as closed cleanly.
     pub(crate) fn close(mut self, clean: bool) -> io::Result<()> {
         self.stop();
-        if !clean {
-            return Ok(());
-        }
         self.shared.checkpoint();
         let whole = self.shared.state().bad.is_none();
         let mut head = self.shared.head();
         let slot = HeadSlot {
-            clean: whole,
+            clean: clean && whole,
             ..head.last()
         };
         head.write(slot)?.sync()

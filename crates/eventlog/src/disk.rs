@@ -2,6 +2,8 @@
 //! it is `open`, the writing `writer`, the reading `view`.
 
 use std::fs::File;
+use std::io;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -10,17 +12,19 @@ use domain::StreamName;
 use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
+use crate::check::{Copies, SEARCH_TRIES};
 use crate::checkpoint::Monitor;
 use crate::clock::Clock;
 use crate::commit::{CommitDraft, Head, Receipt, RecordedEvent};
 use crate::files::{FileLayer, OsFiles};
-use crate::index::{CHUNK_EVENTS, Plan, StreamKey};
+use crate::index::{CHUNK_EVENTS, IndexSize, Plan, StreamKey};
 use crate::journal::segment::SEGMENT_BYTES;
 use crate::log::{AppendError, BoxFuture, CloseError, Commits, EventLog, ReadError};
 use crate::open;
 use crate::queue::Waiting;
 use crate::sequencer::check_bounds;
 use crate::sled_copy::VOLUME_EVENTS;
+use crate::verify::Finding;
 use crate::writer::Shared;
 
 /// How a log on disk is to be opened.
@@ -134,6 +138,8 @@ pub struct OpenReport {
 /// A log on disk, open for appending.
 pub struct DiskLog {
     log_id: Uuid,
+    dir: PathBuf,
+    volume_events: u64,
     shared: Arc<Shared>,
     report: OpenReport,
     copy: Monitor,
@@ -162,6 +168,8 @@ impl DiskLog {
             .map_err(|error| OpenError::io("starting the writer", &error))?;
         Ok(Self {
             log_id: opened.log_id,
+            dir: dir.to_owned(),
+            volume_events: options.volume_events,
             shared,
             report: opened.report,
             copy,
@@ -202,6 +210,41 @@ impl DiskLog {
     /// The last position of which both copies are on disk.
     pub fn synced_position(&self) -> u64 {
         self.copy.synced()
+    }
+
+    /// How large its index is.
+    pub fn index_size(&self) -> IndexSize {
+        self.shared.view.index.size()
+    }
+
+    /// The log is verified whole when it is opened next, as if it had not been closed cleanly. So it
+    /// is too once a reading has found damage.
+    pub fn distrust(&self) {
+        self.shared.view.distrust();
+    }
+
+    /// Verifies a part of the log again while it is open, in both copies: the blocks that hold
+    /// positions of `range`, the second copy as far as it is synced. `reached` is told each position
+    /// that is checked in the journal; it may wait, to bound the rate. A finding makes the log
+    /// distrusted. Blocks, reads the volumes of the range whole, and changes nothing.
+    pub fn check(
+        &self,
+        range: &RangeInclusive<u64>,
+        reached: &mut dyn FnMut(u64),
+    ) -> io::Result<Vec<Finding>> {
+        let (from, to) = (*range.start(), *range.end());
+        let range = from.max(1)..=to.min(*self.shared.published.borrow());
+        let copies = Copies {
+            dir: &self.dir,
+            places: &self.shared.view.places,
+            tries: SEARCH_TRIES,
+        };
+        let synced = self.copy.synced();
+        let findings = copies.check(&range, synced, self.volume_events, reached)?;
+        if !findings.is_empty() {
+            self.distrust();
+        }
+        Ok(findings)
     }
 
     /// What opening found and did.

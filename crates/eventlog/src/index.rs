@@ -69,15 +69,15 @@ pub(crate) struct Index {
     asked: AtomicU64,
 }
 
-/// How large an index is.
+/// How large the index of a log is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Size {
+pub struct IndexSize {
     /// Chunks that are complete.
-    pub(crate) chunks: u64,
+    pub chunks: u64,
     /// Bytes that they take.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
     /// Events after them, in memory.
-    pub(crate) tail_events: u64,
+    pub tail_events: u64,
 }
 
 impl Index {
@@ -106,14 +106,24 @@ impl Index {
     }
 
     /// How large it is.
-    pub(crate) fn size(&self) -> Size {
+    pub(crate) fn size(&self) -> IndexSize {
         let state = self.state();
         let sealed = state.sealed.iter().map(|sealed| sealed.tail.events());
-        Size {
+        IndexSize {
             chunks: state.chunks.len() as u64,
             bytes: state.chunks.iter().map(|chunk| chunk.bytes()).sum(),
             tail_events: state.tail.events() + sealed.sum::<u64>(),
         }
+    }
+
+    /// Whether the keeper has nothing left to do.
+    #[cfg(test)]
+    pub(crate) fn is_settled(&self) -> bool {
+        let state = self.state();
+        let files = std::fs::read_dir(self.plan.folder()).map_or(0, Iterator::count);
+        state.sealed.is_empty()
+            && build::due(&state.chunks).is_none()
+            && files == state.chunks.len()
     }
 
     /// How often a chunk's pages were asked.
@@ -127,8 +137,8 @@ impl Index {
         let chunks = {
             let state = self.state();
             let sealed = state.sealed.iter().rev().map(|sealed| &sealed.tail);
-            let known = std::iter::once(&state.tail).chain(sealed);
-            if let Some(events) = known.filter_map(|tail| tail.get(key)).next() {
+            let mut known = std::iter::once(&state.tail).chain(sealed);
+            if let Some(events) = known.find_map(|tail| tail.get(key)) {
                 return Ok(events.last_version());
             }
             Arc::clone(&state.chunks)

@@ -7,7 +7,7 @@
 //! - `disk`: the backend on disk. `open` verifies and opens it (`survey`, `replay`), `writer` appends
 //!   (`queue`, `journal`, `block`), `checkpoint` feeds the second copy (`sled_copy`) and the head
 //!   (`head_file`), `view` reads, `index` finds streams; `heal` makes a damaged journal anew out of both copies
-//! - `read_log`: the same folder for questions only; `verify`: checks both copies (`carve`)
+//! - `read_log`: the same folder for questions only; `verify`: checks both copies (`check`, `carve`)
 //! - `subscribe`: following a log, from what is there to what comes
 //! - `files`: the file system as the writing side sees it
 //! - `bench`: what all of it costs, beside the bare disk
@@ -29,6 +29,7 @@ pub mod record;
 
 mod block;
 mod carve;
+mod check;
 mod checkpoint;
 mod commit;
 mod disk;
@@ -63,6 +64,7 @@ pub use commit::{
 };
 pub use disk::{DiskLog, OpenError, OpenReport, Options, SEGMENT_BYTES_MIN};
 pub use entropy::Entropy;
+pub use index::IndexSize;
 pub use log::{AppendError, BoxFuture, CloseError, Commits, EventLog, ReadError};
 pub use memory::MemoryLog;
 pub use read_log::{FolderState, ReadLog};

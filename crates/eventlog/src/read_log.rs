@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::commit::{CommitDraft, Head, Receipt, RecordedEvent};
 use crate::disk::OpenError;
 use crate::head_file::{self, HeadSlot};
-use crate::index::{CHUNK_EVENTS, Index, Plan, StreamKey};
+use crate::index::{CHUNK_EVENTS, Index, IndexSize, Plan, StreamKey};
 use crate::journal::place::Places;
 use crate::journal::segment::JOURNAL_DIR;
 use crate::log::{AppendError, BoxFuture, CloseError, Commits, EventLog, ReadError};
@@ -116,6 +116,11 @@ impl ReadLog {
     #[cfg(test)]
     pub(crate) fn index(&self) -> &Index {
         &self.view.index
+    }
+
+    /// How large its index is.
+    pub fn index_size(&self) -> IndexSize {
+        self.view.index.size()
     }
 
     /// In what state the folder was found.

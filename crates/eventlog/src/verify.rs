@@ -1,23 +1,18 @@
-//! Verifying a log on disk, read-only. Owns the comparison of both copies; heals nothing and opens
-//! no sled.
+//! Verifying a log on disk, read-only. Owns what is verified and the report; the passes over both
+//! copies are `survey` and `check`. Heals nothing and opens no sled.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::carve::carve;
+use crate::check::{Copies, SEARCH_TRIES};
 use crate::disk::OpenError;
 use crate::heal;
 use crate::index::{CHUNK_EVENTS, Plan};
-use crate::journal::place::{Cursor, Places, SEQUENTIAL_BYTES};
+use crate::journal::place::Places;
 use crate::journal::segment::JOURNAL_DIR;
 use crate::read_log::{FolderState, extent};
-use crate::sled_copy::{list_volumes, volume_path};
+use crate::sled_copy::list_volumes;
 use crate::survey::{self, Extent};
-
-/// How often a volume that a running process writes to is searched before a block counts as
-/// missing: sled moves blocks about.
-const CARVE_TRIES: u32 = 3;
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +61,7 @@ impl Default for VerifyOptions {
     }
 }
 
-/// Verifies every block, hash, position, version and both copies of the log in a folder. `progress`
+/// Verifies every block, hash, position, version, the index and both copies of the log in a folder. `progress`
 /// is told the position reached now and then. Beside a running process it ends where that had
 /// acknowledged, and the second copy where it was last synced.
 pub fn verify(
@@ -77,17 +72,25 @@ pub fn verify(
     let (state, extent) = extent(dir)?;
     let mut findings = Vec::new();
     let plan = Plan::reading(dir, options.chunk_events);
-    let (end, marks) = match survey::survey(plan, extent, progress) {
+    let resumed = (options.quick && state != FolderState::NotClosed)
+        .then(|| survey::resume(plan.clone(), extent, progress))
+        .flatten();
+    let surveyed = match resumed {
+        Some(surveyed) => Ok(surveyed),
+        None => survey::survey(plan, extent, progress),
+    };
+    let (end, marks, last_block) = match surveyed {
         Ok(surveyed) => {
             if !surveyed.torn.is_empty() {
                 tracing::info!("a write that was never finished follows the end");
             }
-            let wrong = surveyed.index.findings();
-            findings.extend(wrong.into_iter().map(|what| Finding {
+            let wrong = surveyed.index.findings().into_iter();
+            findings.extend(wrong.map(|what| Finding {
                 healable: true,
                 what,
             }));
-            (surveyed.end.clone(), surveyed.index.marks())
+            let marks = surveyed.index.marks();
+            (surveyed.end, marks, surveyed.last_block)
         }
         Err(unproven) => {
             let reach = heal::reach(dir, &unproven.link)
@@ -100,7 +103,7 @@ pub fn verify(
                 healable: wanted.is_some_and(|position| reach >= position),
                 what: unproven.what.clone(),
             });
-            (unproven.end, unproven.marks)
+            (unproven.end, unproven.marks, 1)
         }
     };
     let synced = match (state, extent) {
@@ -109,19 +112,25 @@ pub fn verify(
         (_, Extent::Proven(None)) => 0,
     };
     let places = Arc::new(Places::new(dir.join(JOURNAL_DIR), marks));
-    let tries = if state == FolderState::Running {
-        CARVE_TRIES
-    } else {
-        1
-    };
-    let copy = Copy {
+    let copies = Copies {
         dir,
         places: &places,
-        synced: synced.min(end.position),
-        tries,
+        tries: if state == FolderState::Running {
+            SEARCH_TRIES
+        } else {
+            1
+        },
     };
-    copy.check(&mut findings)
-        .map_err(|error| OpenError::io("reading the second copy", &error))?;
+    let failed = |error| OpenError::io("reading the second copy", &error);
+    let mut volumes = list_volumes(dir).map_err(failed)?;
+    let mut from = 1;
+    if options.quick {
+        from = last_block.max(1);
+        volumes.drain(..volumes.len().saturating_sub(1));
+    }
+    copies
+        .check_copy(from..=synced.min(end.position), &volumes, &mut findings)
+        .map_err(failed)?;
     Ok(VerifyReport {
         state,
         epoch: end.epoch,
@@ -131,65 +140,3 @@ pub fn verify(
         findings,
     })
 }
-
-struct Copy<'a> {
-    dir: &'a Path,
-    places: &'a Arc<Places>,
-    /// The last position that the second copy should hold.
-    synced: u64,
-    tries: u32,
-}
-
-impl Copy<'_> {
-    /// Looks for every block of the journal in the volumes, in bounded memory.
-    fn check(&self, findings: &mut Vec<Finding>) -> std::io::Result<()> {
-        let volumes = list_volumes(self.dir)?;
-        let mut cursor = Cursor::near(self.places, 1, SEQUENTIAL_BYTES);
-        loop {
-            let mut wanted = BTreeMap::new();
-            while wanted.len() < BLOCKS_AT_A_TIME {
-                match cursor.next() {
-                    Ok(Some((header, _))) if header.last_position() <= self.synced => {
-                        wanted.insert(header.first_position, header.hash);
-                    }
-                    // An error here was found by the survey and is reported.
-                    Ok(_) | Err(_) => break,
-                }
-            }
-            if wanted.is_empty() {
-                return Ok(());
-            }
-            for _ in 0..self.tries {
-                for number in &volumes {
-                    let path = volume_path(self.dir, *number).join("db");
-                    let carved = carve(&path, &mut |header, _, _| {
-                        if wanted.get(&header.first_position) == Some(&header.hash) {
-                            wanted.remove(&header.first_position);
-                        }
-                    });
-                    match carved {
-                        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                        other => other?,
-                    }
-                }
-                if wanted.is_empty() {
-                    break;
-                }
-            }
-            if let (Some((first, _)), Some((last, _))) =
-                (wanted.first_key_value(), wanted.last_key_value())
-            {
-                findings.push(Finding {
-                    healable: true,
-                    what: format!(
-                        "the second copy lacks {} blocks between positions {first} and {last}",
-                        wanted.len()
-                    ),
-                });
-            }
-        }
-    }
-}
-
-/// Blocks of the journal that are looked for in one pass over the second copy.
-const BLOCKS_AT_A_TIME: usize = 4_000_000;

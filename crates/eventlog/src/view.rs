@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -21,6 +22,8 @@ pub(crate) struct View {
     pub(crate) places: Arc<Places>,
     pub(crate) index: Arc<Index>,
     pub(crate) cache: Mutex<BlockCache>,
+    /// Whether damage was found.
+    distrusted: AtomicBool,
 }
 
 /// A block with its payload unpacked and its records found.
@@ -132,12 +135,33 @@ impl View {
             places,
             index,
             cache: Mutex::new(BlockCache::default()),
+            distrusted: AtomicBool::new(false),
         }
+    }
+
+    /// What is here must be verified whole before it is trusted again.
+    pub(crate) fn distrust(&self) {
+        self.distrusted.store(true, Ordering::Release);
+    }
+
+    /// Whether that was said, or found.
+    pub(crate) fn is_distrusted(&self) -> bool {
+        self.distrusted.load(Ordering::Acquire)
+    }
+
+    /// Passes a result on; remembers damage.
+    fn noticed<T>(&self, result: Result<T, ReadError>) -> Result<T, ReadError> {
+        if let Err(error @ ReadError::Damaged { .. }) = &result
+            && !self.distrusted.swap(true, Ordering::AcqRel)
+        {
+            tracing::error!(%error, "the log is damaged; opening it again heals what can be healed");
+        }
+        result
     }
 
     /// The version of a stream.
     pub(crate) fn version(&self, key: StreamKey) -> Result<u64, ReadError> {
-        self.index.version(key)
+        self.noticed(self.index.version(key))
     }
 
     fn cached(&self, position: u64) -> Option<Arc<OpenBlock>> {
@@ -170,6 +194,15 @@ impl View {
 
     /// See [`crate::EventLog::read_stream`].
     pub(crate) fn read_stream(
+        &self,
+        stream: &StreamName,
+        from_version: u64,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, ReadError> {
+        self.noticed(self.events(stream, from_version, limit))
+    }
+
+    fn events(
         &self,
         stream: &StreamName,
         from_version: u64,
@@ -217,7 +250,7 @@ impl View {
         if from == to
             && let Some(block) = self.cached(from)
         {
-            return Box::new(std::iter::once(block.commit_at(from)));
+            return Box::new(std::iter::once(self.noticed(block.commit_at(from))));
         }
         let ahead = if from == to {
             POINT_BYTES
@@ -226,6 +259,7 @@ impl View {
         };
         let cursor = Cursor::near(&self.places, from, ahead);
         Box::new(RangeReader {
+            view: Arc::clone(self),
             cursor,
             from,
             to,
@@ -247,6 +281,7 @@ fn open(header: &BlockHeader, bytes: &[u8]) -> Result<OpenBlock, ReadError> {
 
 /// Reads commits block by block.
 struct RangeReader {
+    view: Arc<View>,
     cursor: Cursor,
     from: u64,
     to: u64,
@@ -292,7 +327,7 @@ impl Iterator for RangeReader {
             }
             if let Err(error) = self.fill() {
                 self.done = true;
-                return Some(Err(error));
+                return Some(self.view.noticed(Err(error)));
             }
         }
     }

@@ -51,7 +51,7 @@ impl Writer {
             }
         }
         self.checkpoints
-            .close(true)
+            .close(!self.shared.view.is_distrusted())
             .map_err(|error| format!("the head file: {error}"))
     }
 

@@ -15,9 +15,22 @@ use crate::fixture::{self, commit};
 
 type Contents = BTreeMap<PathBuf, Vec<u8>>;
 
+/// Small, so that there are files of every level.
+const CHUNK_EVENTS: u64 = 1;
+
+fn verified(path: &Path) -> Result<crate::VerifyReport, OpenError> {
+    let options = crate::VerifyOptions {
+        chunk_events: CHUNK_EVENTS,
+        ..crate::VerifyOptions::default()
+    };
+    crate::verify(path, options, &mut |_| ())
+}
+
 fn options() -> Options {
     Options {
         volume_events: 1_000,
+        chunk_events: CHUNK_EVENTS,
+        thorough: true,
         ..options_of_test()
     }
 }
@@ -87,6 +100,12 @@ impl Left {
         let path = dir.path().join("log");
         DiskLog::create(&path, fixture::log_id(), &options()).unwrap();
         let log = DiskLog::open(&path, &options()).unwrap();
+        for number in 0..8 {
+            let draft = commit(number, &[("shift/a", number)]);
+            for answered in log.hand_over(vec![draft]).unwrap() {
+                answered.blocking_recv().unwrap().unwrap();
+            }
+        }
         append_some(&log, random, 5);
         if !clean {
             while log.synced_position() < log.head().position {
@@ -96,6 +115,9 @@ impl Left {
         append_some(&log, random, 3);
         if clean {
             log.close().unwrap();
+        }
+        while !log.shared.view.index.is_settled() && !clean {
+            std::thread::yield_now();
         }
         // As a kill leaves it: what was written stands in the files, nothing is closed.
         let files = contents(&path);
@@ -120,7 +142,7 @@ impl Left {
     fn judge(&self, damaged: &Contents, what: &str) -> Outcome {
         restore(&self.path, damaged);
         let before = contents(&self.path);
-        let report = crate::verify(&self.path, crate::VerifyOptions::default(), &mut |_| ());
+        let report = verified(&self.path);
         assert!(
             contents(&self.path) == before,
             "{what}: verifying changed something"
@@ -155,9 +177,7 @@ impl Left {
                 path.display()
             );
         }
-        let findings = crate::verify(&self.path, crate::VerifyOptions::default(), &mut |_| ())
-            .unwrap()
-            .findings;
+        let findings = verified(&self.path).unwrap().findings;
         assert_eq!(findings, [], "{what}");
         let log = DiskLog::open(&self.path, &options()).unwrap();
         assert!(
@@ -194,6 +214,10 @@ fn is_segment(path: &Path) -> bool {
         && path.extension().is_some_and(|extension| extension == "seg")
 }
 
+fn is_chunk(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "idx")
+}
+
 fn is_named(name: &'static str) -> impl Fn(&Path) -> bool {
     move |path| path.file_name().is_some_and(|other| other == name)
 }
@@ -216,6 +240,8 @@ fn flips(left: &Left, random: &mut Random, cases: usize) -> BTreeMap<(String, Ou
         let last = *used.last().unwrap();
         let (sled, head) = (left.files(is_named("db")), left.files(is_named("head")));
         let conf = left.files(is_named("conf"));
+        let chunks = left.files(is_chunk);
+        let index = &chunks[random.below(chunks.len())];
         let whole = |path: &PathBuf| 0..left.files[path].len();
         let places = [
             ("journal, used", segment, 512..left.used(segment)),
@@ -233,6 +259,7 @@ fn flips(left: &Left, random: &mut Random, cases: usize) -> BTreeMap<(String, Ou
             ("sled's file", &sled[0], whole(&sled[0])),
             ("sled's configuration", &conf[0], whole(&conf[0])),
             ("head", &head[0], 0..4_200),
+            ("index", index, whole(index)),
         ];
         for (kind, path, range) in places {
             let at = range.start + random.below(range.len());
@@ -256,16 +283,17 @@ fn cuts(left: &Left, long: bool) -> BTreeMap<(String, Outcome), u32> {
     };
     let segments = left.files(is_segment);
     let sled = left.files(is_named("db"));
-    for path in segments.iter().chain(&sled) {
+    let chunks = left.files(is_chunk);
+    for path in segments.iter().chain(&sled).chain(&chunks) {
         let (length, used) = (left.files[path].len(), left.used(path));
         let lengths = [0, 300, used / 2, used.saturating_sub(1), used, length - 1];
         for to in lengths.into_iter().step_by(if long { 1 } else { 3 }) {
             let mut damaged = left.files.clone();
             damaged.get_mut(path).unwrap().truncate(to);
-            let kind = if is_segment(path) {
-                "segment cut"
-            } else {
-                "sled cut"
+            let kind = match (is_segment(path), is_chunk(path)) {
+                (true, _) => "segment cut",
+                (_, true) => "index cut",
+                _ => "sled cut",
             };
             judge(
                 kind,
@@ -274,17 +302,18 @@ fn cuts(left: &Left, long: bool) -> BTreeMap<(String, Outcome), u32> {
             );
         }
     }
-    for path in segments.iter().chain(&left.files(is_named("head"))) {
+    let heads = left.files(is_named("head"));
+    for path in segments.iter().chain(&heads).chain(&chunks) {
         let mut damaged = left.files.clone();
         damaged.remove(path);
-        let kind = if is_segment(path) {
-            "segment deleted"
-        } else {
-            "head deleted"
+        let kind = match (is_segment(path), is_chunk(path)) {
+            (true, _) => "segment deleted",
+            (_, true) => "index deleted",
+            _ => "head deleted",
         };
         judge(kind, &damaged, &format!("{} deleted", path.display()));
     }
-    for folder in ["journal", "log", "log/00000001"] {
+    for folder in ["journal", "log", "log/00000001", "index"] {
         let mut damaged = left.files.clone();
         damaged.retain(|path, _| !path.starts_with(left.path.join(folder)));
         judge(&format!("folder {folder} deleted"), &damaged, folder);
@@ -513,12 +542,6 @@ fn any_part_of_a_group_that_was_not_acknowledged_is_dropped() {
         log.hand_over(vec![commit(number, &[("shift/a", number)])])
             .unwrap();
         drop(log);
-        assert_eq!(
-            crate::verify(&path, crate::VerifyOptions::default(), &mut |_| ())
-                .unwrap()
-                .findings,
-            [],
-            "{subset:b}"
-        );
+        assert_eq!(verified(&path).unwrap().findings, [], "{subset:b}");
     }
 }

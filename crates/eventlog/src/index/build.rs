@@ -62,13 +62,13 @@ pub(crate) fn chunk_of(tail: &Tail, reached: &Reached, chunk_events: u64) -> Res
     }
     let frame = Frame {
         level: 0,
-        chunk_events,
+        least_events: chunk_events,
         first: tail.start(),
         reached,
         ids: tail.ids(),
         marks: tail.marks(),
     };
-    Ok(frame.encode(pages.finish()))
+    Ok(frame.encode(&pages.finish()))
 }
 
 /// Whether the newest chunks are due to become one.
@@ -165,23 +165,23 @@ impl Building {
     /// Takes the events of the next chunk.
     pub(crate) fn push(&mut self, tail: &Tail, reached: &Reached) -> Result<(), String> {
         let bytes = chunk_of(tail, reached, self.plan.chunk_events)?;
-        self.take(bytes)?;
+        self.take(&bytes)?;
         while let Some(newest) = due(&self.chunks) {
             let Some(bytes) = merged(newest).map_err(|error| error.to_string())? else {
                 break;
             };
             self.chunks.truncate(self.chunks.len() - CHUNKS_MERGED);
-            self.take(bytes)?;
+            self.take(&bytes)?;
         }
         Ok(())
     }
 
-    fn take(&mut self, bytes: Bytes) -> Result<(), String> {
+    fn take(&mut self, bytes: &Bytes) -> Result<(), String> {
         let chunk = Chunk::of_bytes(bytes.clone()).map_err(|error| error.to_string())?;
         let name = chunk.name();
         let mut kept = None;
         if self.there.contains(&name) {
-            if files::holds(&name.path(&self.folder), &bytes).unwrap_or(false) {
+            if files::holds(&name.path(&self.folder), bytes).unwrap_or(false) {
                 self.equal.insert(name);
                 kept = chunk.moved_to(&name.path(&self.folder)).ok().flatten();
             } else {
@@ -189,7 +189,7 @@ impl Building {
             }
         }
         if kept.is_none() && chunk.level == LEVEL_MAX {
-            kept = self.wait(&chunk, &bytes);
+            kept = self.wait(&chunk, bytes);
         }
         let chunk = files::bounded(kept.unwrap_or(chunk), self.chunks.len());
         self.chunks.push(Arc::new(chunk));
@@ -267,8 +267,7 @@ impl Built {
         let surplus = building.there.iter().filter(|name| !known(name));
         findings.extend(surplus.map(|name| format!("{} is of no use", shown(name))));
         let mut next = 1;
-        let newest = building.equal.iter().map(|name| name.last).max();
-        for name in &building.equal {
+        for name in building.equal.union(&building.wrong) {
             if name.first > next {
                 let to = name.first - 1;
                 findings.push(format!(
@@ -277,7 +276,6 @@ impl Built {
             }
             next = next.max(name.last + 1);
         }
-        debug_assert!(newest.is_none_or(|newest| newest < next));
         findings
     }
 
@@ -345,11 +343,11 @@ pub(crate) fn made_anew(tail: &Tail, old: &Chunk) -> Result<Bytes, String> {
     }
     let frame = Frame {
         level: old.level,
-        chunk_events: old.chunk_events,
+        least_events: old.least_events,
         first: old.first,
         reached: &old.reached,
         ids: tail.ids(),
         marks: &old.marks,
     };
-    Ok(frame.encode(pages.finish()))
+    Ok(frame.encode(&pages.finish()))
 }

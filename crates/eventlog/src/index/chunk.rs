@@ -80,7 +80,7 @@ pub(crate) struct Chunk {
     pub(crate) level: u8,
     pub(crate) first: u64,
     pub(crate) last: u64,
-    pub(crate) chunk_events: u64,
+    pub(crate) least_events: u64,
     pub(crate) reached: Reached,
     pub(crate) ids: IdRange,
     pub(crate) marks: Marks,
@@ -94,7 +94,7 @@ pub(crate) struct Chunk {
 /// What is known of a chunk besides its events.
 pub(crate) struct Frame<'a> {
     pub(crate) level: u8,
-    pub(crate) chunk_events: u64,
+    pub(crate) least_events: u64,
     pub(crate) first: u64,
     pub(crate) reached: &'a Reached,
     pub(crate) ids: IdRange,
@@ -103,8 +103,8 @@ pub(crate) struct Frame<'a> {
 
 impl Frame<'_> {
     /// The bytes of the chunk.
-    pub(crate) fn encode(&self, pages: Pages) -> Bytes {
-        let meta = self.meta(&pages);
+    pub(crate) fn encode(&self, pages: &Pages) -> Bytes {
+        let meta = self.meta(pages);
         let end = &self.reached.end;
         let mut bytes = vec![0; HEAD_BYTES];
         bytes.reserve_exact(meta.len() + pages.bytes.len());
@@ -116,7 +116,7 @@ impl Frame<'_> {
         put(16, end.log_id.as_bytes());
         put(32, &self.first.to_le_bytes());
         put(40, &end.position.to_le_bytes());
-        put(48, &self.chunk_events.to_le_bytes());
+        put(48, &self.least_events.to_le_bytes());
         put(56, &pages.streams.to_le_bytes());
         put(64, &(meta.len() as u64).to_le_bytes());
         put(72, &(pages.bytes.len() as u64).to_le_bytes());
@@ -304,7 +304,7 @@ impl Head {
             level,
             first,
             last,
-            chunk_events: self.wide(48),
+            least_events: self.wide(48),
             reached,
             ids,
             marks,

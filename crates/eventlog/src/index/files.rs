@@ -174,7 +174,7 @@ pub(crate) fn load(
         let fits = |chunk: &Chunk| {
             chunk.name() == *name
                 && chunk.reached.end.log_id == log_id
-                && chunk.chunk_events == chunk_events
+                && chunk.least_events == chunk_events
         };
         let Some(chunk) = chunk.filter(fits) else {
             return Ok(None);

@@ -54,7 +54,7 @@ impl Filter {
         let sound = segment_length.is_power_of_two()
             && segments > 0
             && held <= count as u64
-            && held <= u64::from(u32::MAX);
+            && u32::try_from(held).is_ok();
         if !sound {
             return Err(fault);
         }

@@ -69,7 +69,7 @@ fn run(index: &Index, ordered: &Receiver<Arc<Sealed>>, stopping: &AtomicBool) {
     for sealed in ordered {
         match chunk_of(&sealed.tail, &sealed.reached, index.plan.chunk_events) {
             Ok(bytes) => {
-                put(index, bytes, 0);
+                put(index, &bytes, 0);
             }
             Err(what) => {
                 tracing::error!(what, "the index cannot be kept and stays in memory");
@@ -97,7 +97,7 @@ fn merge_due(index: &Index, stopping: &AtomicBool) {
                 return;
             }
         };
-        if put(index, merged, CHUNKS_MERGED)
+        if put(index, &merged, CHUNKS_MERGED)
             && let Some(files) = index.layer()
         {
             for old in newest {
@@ -128,7 +128,7 @@ fn made_whole(index: &Index, chunks: &[Arc<Chunk>]) -> bool {
 
 /// Writes a chunk and puts it in the place of the newest `merged` chunks, or of the oldest full tail.
 /// Answers whether it is in its file.
-fn put(index: &Index, bytes: Bytes, merged: usize) -> bool {
+fn put(index: &Index, bytes: &Bytes, merged: usize) -> bool {
     let chunk = match Chunk::of_bytes(bytes.clone()) {
         Ok(chunk) => chunk,
         Err(error) => {
@@ -138,7 +138,7 @@ fn put(index: &Index, bytes: Bytes, merged: usize) -> bool {
     };
     let (name, folder) = (chunk.name(), index.folder());
     let written = index.layer().and_then(|files| {
-        files::write(&**files, &folder, name, &bytes)
+        files::write(&**files, &folder, name, bytes)
             .and_then(|()| chunk.moved_to(&name.path(&folder)))
             .unwrap_or_else(|error| {
                 tracing::warn!(%error, "a part of the index stays in memory");

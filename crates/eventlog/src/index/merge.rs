@@ -81,13 +81,13 @@ pub(crate) fn merged(chunks: &[std::sync::Arc<Chunk>]) -> Result<Option<Bytes>, 
     }
     let frame = Frame {
         level: newest.level + 1,
-        chunk_events: newest.chunk_events,
+        least_events: newest.least_events,
         first: oldest.first,
         reached: &newest.reached,
         ids,
         marks: &marks,
     };
-    Ok(Some(frame.encode(pages.finish())))
+    Ok(Some(frame.encode(&pages.finish())))
 }
 
 /// Proves that the versions of every stream begin with 1 and have no gap, over all chunks and the
