@@ -34,6 +34,9 @@ mod merge;
 mod pages;
 mod tail;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use build::{Building, Built, CHUNK_EVENTS, Plan};
 pub(crate) use chunk::Chunk;
 pub(crate) use files::load;

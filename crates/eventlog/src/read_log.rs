@@ -19,6 +19,9 @@ use crate::open::{LOCK_FILE, holds_log};
 use crate::survey::{self, Extent};
 use crate::view::View;
 
+/// How often the index of a running log is loaded: merging takes files away meanwhile.
+const RESUME_TRIES: u32 = 3;
+
 /// In what state a folder was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FolderState {
@@ -87,10 +90,12 @@ impl ReadLog {
     pub(crate) fn open_with(dir: &Path, chunk_events: u64) -> Result<Self, OpenError> {
         let (state, extent) = extent(dir)?;
         let plan = Plan::reading(dir, chunk_events);
-        let known = matches!(state, FolderState::Closed | FolderState::Running);
-        let resumed = known
-            .then(|| survey::resume(plan.clone(), extent, &mut |_| ()))
-            .flatten();
+        let tries = match state {
+            FolderState::NotClosed => 0,
+            FolderState::Closed => 1,
+            FolderState::Running => RESUME_TRIES,
+        };
+        let resumed = (0..tries).find_map(|_| survey::resume(plan.clone(), extent, &mut |_| ()));
         let surveyed = match resumed {
             Some(surveyed) => surveyed,
             None => survey::survey(plan.clone(), extent, &mut |_| ())

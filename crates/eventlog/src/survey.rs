@@ -206,7 +206,8 @@ pub(crate) fn survey_staged(
 
 /// Goes on from where the index ends, instead of from the beginning: only segments' headers and
 /// sizes are looked at before. `None` if the index is not whole, or anything is not as a head that
-/// was closed cleanly says; then the whole journal must be gone over.
+/// was closed cleanly says; then the whole journal must be gone over. Versions are proven as far as
+/// the events after the index's end tell: each follows the one before among these.
 pub(crate) fn resume(
     plan: Plan,
     extent: Extent,

@@ -17,8 +17,9 @@ use crate::index::chunk::Chunk;
 use crate::index::merge::merged;
 use crate::index::{Index, Sealed, files};
 
-/// Full tails that wait for their file; the writer waits before there is one more.
-const SEALED_MAX: usize = 4;
+/// Full tails that wait for their file; the writer waits before there is one more. Enough for half a
+/// million events, which is more than are appended while a million are merged.
+const SEALED_MAX: usize = 8;
 
 /// The thread that keeps the files of an index up with its log.
 pub(crate) struct Keeper {
