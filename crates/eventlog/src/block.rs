@@ -252,6 +252,7 @@ pub(crate) fn records(payload: &[u8]) -> Result<Vec<std::ops::Range<usize>>, Not
 }
 
 /// Appends a record to a payload.
+#[cfg(test)]
 pub(crate) fn put_record(payload: &mut Vec<u8>, record: &[u8]) {
     let length = u32::try_from(record.len()).unwrap_or(u32::MAX);
     payload.extend_from_slice(&length.to_le_bytes());

@@ -17,8 +17,8 @@ use crate::files::{FileLayer, OsFiles};
 use crate::journal::segment::SEGMENT_BYTES;
 use crate::log::{AppendError, BoxFuture, CloseError, Commits, EventLog, ReadError};
 use crate::open;
-use crate::queue::Waiting;
-use crate::sequencer::check_bounds;
+use crate::prepare::prepare;
+use crate::queue::{Answer, Waiting};
 use crate::sled_copy::VOLUME_EVENTS;
 use crate::writer::Shared;
 
@@ -156,17 +156,13 @@ impl DiskLog {
     pub(crate) fn hand_over(
         &self,
         drafts: Vec<CommitDraft>,
-    ) -> Result<Vec<oneshot::Receiver<Result<Receipt, AppendError>>>, AppendError> {
+    ) -> Result<Vec<oneshot::Receiver<Answer>>, AppendError> {
         let mut waiting = Vec::with_capacity(drafts.len());
         let mut answers = Vec::with_capacity(drafts.len());
         for draft in drafts {
             let (answer, answered) = oneshot::channel();
-            let bytes = check_bounds(&draft)?;
-            waiting.push(Waiting {
-                draft,
-                bytes,
-                answer,
-            });
+            let prepared = prepare(draft)?;
+            waiting.push(Waiting { prepared, answer });
             answers.push(answered);
         }
         self.shared.queue.push_all(waiting)?;
@@ -193,17 +189,12 @@ impl DiskLog {
 impl EventLog for DiskLog {
     fn append(&self, draft: CommitDraft) -> BoxFuture<'static, Result<Receipt, AppendError>> {
         let (answer, answered) = oneshot::channel();
-        let pushed = check_bounds(&draft).and_then(|bytes| {
-            self.shared.queue.push(Waiting {
-                draft,
-                bytes,
-                answer,
-            })
-        });
+        let pushed = prepare(draft)
+            .and_then(|prepared| self.shared.queue.push(Waiting { prepared, answer }));
         Box::pin(async move {
             pushed?;
-            let lost = |_| Err(AppendError::Poisoned("the writer has ended".to_owned()));
-            answered.await.unwrap_or_else(lost)
+            let lost = |_| AppendError::Poisoned("the writer has ended".to_owned());
+            answered.await.map_err(lost)?.result
         })
     }
 

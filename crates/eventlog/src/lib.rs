@@ -2,7 +2,8 @@
 //!
 //! - `commit`: what goes in and what comes out; `log`: the [`EventLog`] trait and its errors
 //! - `record`: the bytes of a commit; `merkle`: the tree over all commits
-//! - `sequencer`: numbers commits, the same for every backend; `stream_index`: streams to positions
+//! - `prepare`: what is done for a commit before it has numbers; `sequencer`: numbers commits, the
+//!   same for every backend; `gather`: packs them into blocks; `stream_index`: streams to positions
 //! - `memory`: a backend in memory, with faults to inject
 //! - `disk`: the backend on disk. `open` verifies and opens it (`survey`, `replay`), `writer` appends
 //!   (`queue`, `journal`, `block`), `checkpoint` feeds the second copy (`sled_copy`) and the head
@@ -32,11 +33,13 @@ mod carve;
 mod checkpoint;
 mod commit;
 mod disk;
+mod gather;
 mod head_file;
 mod heal;
 mod journal;
 mod log;
 mod open;
+mod prepare;
 mod queue;
 mod read_log;
 mod replay;
