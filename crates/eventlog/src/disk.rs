@@ -14,8 +14,10 @@ use crate::checkpoint::Monitor;
 use crate::clock::Clock;
 use crate::commit::{CommitDraft, Head, Receipt, RecordedEvent};
 use crate::files::{FileLayer, OsFiles};
+use crate::head_file::Unread;
 use crate::journal::segment::SEGMENT_BYTES;
 use crate::log::{AppendError, BoxFuture, CloseError, Commits, EventLog, ReadError};
+use crate::newer::Newer;
 use crate::open;
 use crate::prepare::prepare;
 use crate::queue::{Answer, Waiting};
@@ -80,6 +82,19 @@ pub enum OpenError {
         /// The folder.
         path: PathBuf,
     },
+    /// The folder was written by a newer version of this program.
+    #[error(
+        "{what} has format version {version}, and this program knows versions up to {known}; \
+         use the program that wrote it, or a newer one"
+    )]
+    NewerVersion {
+        /// What has that version, in words.
+        what: String,
+        /// The version it says.
+        version: u16,
+        /// The newest version that this program knows.
+        known: u16,
+    },
     /// An option is out of its bounds.
     #[error("{0}")]
     Options(&'static str),
@@ -91,6 +106,30 @@ pub enum OpenError {
         /// What is wrong.
         what: String,
     },
+}
+
+impl From<Newer> for OpenError {
+    fn from(newer: Newer) -> Self {
+        let Newer {
+            what,
+            version,
+            known,
+        } = newer;
+        Self::NewerVersion {
+            what,
+            version,
+            known,
+        }
+    }
+}
+
+impl From<Unread> for OpenError {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::Io(error) => Self::io("reading the head", &error),
+            Unread::Newer(newer) => newer.into(),
+        }
+    }
 }
 
 impl OpenError {

@@ -10,6 +10,8 @@
 //!   (`head_file`), `view` reads; `heal` makes a damaged journal anew out of both copies
 //! - `read_log`: the same folder for questions only; `verify`: checks both copies (`carve`)
 //! - `subscribe`: following a log, from what is there to what comes
+//! - `newer`: what is said of bytes that a newer version wrote
+//! - `fuzzing`: what must hold for any bytes that a decoder is given (not in ordinary builds)
 //! - `files`: the file system as the writing side sees it
 //! - `bench`: what all of it costs, beside the bare disk
 //! - `clock`, `entropy`: the one source each of time and randomness
@@ -38,6 +40,7 @@ mod head_file;
 mod heal;
 mod journal;
 mod log;
+mod newer;
 mod open;
 mod prepare;
 mod queue;
@@ -52,6 +55,10 @@ mod varint;
 mod verify;
 mod view;
 mod writer;
+
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 
 #[cfg(test)]
 mod contract;

@@ -130,7 +130,7 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<Opened, OpenError> {
         });
     }
     let lock = lock(dir)?;
-    let head = head_file::read(dir).map_err(|error| OpenError::io("reading the head", &error))?;
+    let head = head_file::read(dir)?;
     let mut report = OpenReport {
         clean: head.is_some_and(|head| head.clean),
         healed: Vec::new(),
