@@ -8,6 +8,7 @@
 //!   (`queue`, `journal`, `block`), `checkpoint` feeds the second copy (`sled_copy`) and the head
 //!   (`head_file`), `view` reads; `heal` makes a damaged journal anew out of both copies
 //! - `read_log`: the same folder for questions only; `verify`: checks both copies (`carve`)
+//! - `fork`: a new epoch begins at a proven end, after an accepted loss or a restored backup
 //! - `subscribe`: following a log, from what is there to what comes
 //! - `files`: the file system as the writing side sees it
 //! - `bench`: what all of it costs, beside the bare disk
@@ -22,6 +23,7 @@ pub mod clock;
 pub mod entropy;
 pub mod execute;
 pub mod files;
+pub mod fork;
 pub mod limits;
 pub mod memory;
 pub mod merkle;
