@@ -19,6 +19,9 @@
 //! The padding is not zero, so that every 512-byte sector that a block touches holds something other
 //! than zeros once it is written: that tells a torn write in a zero-filled file from damage.
 //!
+//! The epoch is that in which the block was written. Epochs never fall along the chain, and no commit
+//! in a block is of a later epoch than the block.
+//!
 //! The first block's previous hash is [`origin_hash`], so that a block belongs to one log.
 
 use sha2::{Digest as _, Sha256};
@@ -255,7 +258,6 @@ pub(crate) fn records(payload: &[u8]) -> Result<Vec<std::ops::Range<usize>>, Not
 }
 
 /// Appends a record to a payload.
-#[cfg(test)]
 pub(crate) fn put_record(payload: &mut Vec<u8>, record: &[u8]) {
     let length = u32::try_from(record.len()).unwrap_or(u32::MAX);
     payload.extend_from_slice(&length.to_le_bytes());

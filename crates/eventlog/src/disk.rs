@@ -18,7 +18,7 @@ use crate::head_file::Unread;
 use crate::journal::segment::SEGMENT_BYTES;
 use crate::log::{AppendError, BoxFuture, CloseError, Commits, EventLog, ReadError};
 use crate::newer::Newer;
-use crate::open;
+use crate::open::{self, Opened};
 use crate::prepare::prepare;
 use crate::queue::{Answer, Waiting};
 use crate::sled_copy::VOLUME_EVENTS;
@@ -35,6 +35,17 @@ pub struct Options {
     pub segment_bytes: u64,
     /// How many events a volume of the second copy covers; the same for the life of a log.
     pub volume_events: u64,
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Options")
+            .field("files", &self.files)
+            .field("segment_bytes", &self.segment_bytes)
+            .field("volume_events", &self.volume_events)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The smallest segment: it must hold the largest block.
@@ -98,6 +109,18 @@ pub enum OpenError {
     /// An option is out of its bounds.
     #[error("{0}")]
     Options(&'static str),
+    /// A new epoch of the log has begun and its first commit is not written yet.
+    #[error(
+        "epoch {epoch} of the log in {} has begun and its first commit is missing; `benniu serve` \
+         writes it",
+        path.display()
+    )]
+    ForkPending {
+        /// The log's folder.
+        path: PathBuf,
+        /// The epoch.
+        epoch: u32,
+    },
     /// The end of the log cannot be proven: starting could lose what was acknowledged.
     #[error("the log is damaged: {what}. It is whole up to position {proven}")]
     Damaged {
@@ -171,7 +194,11 @@ impl DiskLog {
     /// Opens a log: takes its lock, verifies it, puts right what can be put right without doubt,
     /// and refuses otherwise.
     pub fn open(dir: &Path, options: &Options) -> Result<Self, OpenError> {
-        let opened = open::open(dir, options)?;
+        Self::start(open::open(dir, options)?)
+    }
+
+    /// Starts the writer of a folder that is ready.
+    pub(crate) fn start(opened: Opened) -> Result<Self, OpenError> {
         let shared = Arc::clone(&opened.writer.shared);
         let writer = opened.writer;
         let copy = writer.checkpoints.monitor();
@@ -307,4 +334,4 @@ mod damage_tests;
 #[cfg(test)]
 mod fault_tests;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

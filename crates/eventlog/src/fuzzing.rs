@@ -15,7 +15,7 @@ use crate::block::{
     self, BLOCK_FORMAT_VERSION, BLOCK_HEADER_BYTES, BLOCK_PAYLOAD_BYTES_MAX, BlockHeader, MAGIC,
     PADDING,
 };
-use crate::commit::{Commit, EventDraft};
+use crate::commit::{Commit, CommitHeader, EventDraft, HeaderDraft};
 use crate::head_file::{self, SLOT_BYTES, SLOT_STRIDE};
 use crate::record;
 
@@ -156,7 +156,7 @@ pub fn record(bytes: &[u8]) {
     }
 }
 
-fn encoded_again(commit: &Commit) -> record::Encoded {
+fn encoded_again(commit: &Commit) -> Encoded {
     let draft = |event: &crate::commit::RecordedEvent| EventDraft {
         stream: event.stream.clone(),
         type_name: event.type_name.to_string().into(),
@@ -167,7 +167,45 @@ fn encoded_again(commit: &Commit) -> record::Encoded {
     let drafts: Vec<_> = commit.events.iter().map(draft).collect();
     let versions = commit.events.iter().map(|event| event.version);
     let seed = commit.record.first_chunk().copied().unwrap_or_default();
-    record::encode(&commit.header, seed, drafts.iter().zip(versions))
+    let events: Vec<_> = drafts.iter().zip(versions).collect();
+    encode(&commit.header, seed, &events)
+}
+
+/// A record and its leaf.
+struct Encoded {
+    bytes: Vec<u8>,
+    leaf: [u8; 32],
+}
+
+/// Encodes a commit whose numbers are known.
+fn encode(header: &CommitHeader, seed: [u8; 16], events: &[(&EventDraft, u64)]) -> Encoded {
+    let told = HeaderDraft {
+        command_id: header.command_id,
+        fingerprint: header.fingerprint,
+        principal: header.principal,
+        acting_for: header.acting_for,
+        role: header.role.clone(),
+        channel: header.channel,
+        cause: header.cause,
+        correlation: header.correlation,
+        policy_sets: header.policy_sets.clone(),
+        visibility: header.visibility,
+    };
+    let numbers = record::Numbers {
+        log_id: header.log_id,
+        epoch: header.epoch,
+        commit_number: header.commit_number,
+        first_position: header.first_position,
+        event_count: header.event_count,
+        recorded_at: header.recorded_at,
+    };
+    let mut item = Vec::new();
+    record::put_header(&mut item, &told, &numbers);
+    let events = record::encode_events(seed, events.iter().copied());
+    let mut bytes = Vec::new();
+    record::put_record(&mut bytes, seed, &item, &events);
+    let leaf = record::leaf_of_parts(record::salt(seed, 0), &item, &events);
+    Encoded { bytes, leaf }
 }
 
 /// The file `head`: the first half of the input is one slot, the second half the other.

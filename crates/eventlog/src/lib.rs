@@ -9,6 +9,7 @@
 //!   (`queue`, `journal`, `block`), `checkpoint` feeds the second copy (`sled_copy`) and the head
 //!   (`head_file`), `view` reads; `heal` makes a damaged journal anew out of both copies
 //! - `read_log`: the same folder for questions only; `verify`: checks both copies (`carve`)
+//! - `fork`: a new epoch begins at a proven end, after an accepted loss or a restored backup
 //! - `subscribe`: following a log, from what is there to what comes
 //! - `newer`: what is said of bytes that a newer version wrote
 //! - `fuzzing`: what must hold for any bytes that a decoder is given (not in ordinary builds)
@@ -25,6 +26,7 @@ pub mod clock;
 pub mod entropy;
 pub mod execute;
 pub mod files;
+pub mod fork;
 pub mod limits;
 pub mod memory;
 pub mod merkle;

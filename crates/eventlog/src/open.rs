@@ -12,8 +12,9 @@ use uuid::Uuid;
 
 use crate::checkpoint::Checkpoints;
 use crate::disk::{OpenError, OpenReport, Options, SEGMENT_BYTES_MIN};
+use crate::fork;
 use crate::head_file::{self, HeadFile, HeadSlot};
-use crate::heal::{self, Damage};
+use crate::heal;
 use crate::journal::append::JournalAppend;
 use crate::journal::place::{Cursor, Places, SEQUENTIAL_BYTES};
 use crate::journal::segment::{self, JOURNAL_DIR, SegmentHeader};
@@ -21,7 +22,7 @@ use crate::log::ReadError;
 use crate::queue::Queue;
 use crate::sequencer::Sequencer;
 use crate::sled_copy::{self, COPY_DIR, Lack, Volume, volume_of, volume_path};
-use crate::survey::{self, Extent, Surveyed};
+use crate::survey::Surveyed;
 use crate::view::View;
 use crate::writer::{Shared, Writer};
 
@@ -29,7 +30,7 @@ use crate::writer::{Shared, Writer};
 pub(crate) const LOCK_FILE: &str = "LOCK";
 
 /// The folder that files which were replaced are moved to.
-const ASIDE_DIR: &str = "set-aside";
+pub(crate) const ASIDE_DIR: &str = "set-aside";
 
 /// How often and how long a lock is tried for: a reader may hold it for a moment.
 const LOCK_TRIES: u32 = 20;
@@ -123,13 +124,31 @@ pub(crate) fn holds_log(dir: &Path) -> bool {
 
 /// See [`crate::DiskLog::open`].
 pub(crate) fn open(dir: &Path, options: &Options) -> Result<Opened, OpenError> {
+    let lock = take(dir, options)?;
+    fork::refuse_pending(dir)?;
+    proceed(dir, options, lock)
+}
+
+/// See [`fork::open_pending`].
+pub(crate) fn open_pending(dir: &Path, options: &Options) -> Result<Opened, OpenError> {
+    let lock = take(dir, options)?;
+    fork::go_on(dir, options)?;
+    proceed(dir, options, lock)
+}
+
+/// Takes the lock of a folder that holds a log.
+pub(crate) fn take(dir: &Path, options: &Options) -> Result<File, OpenError> {
     check(options)?;
-    if !holds_log(dir) {
-        return Err(OpenError::NoLog {
+    if holds_log(dir) {
+        lock(dir)
+    } else {
+        Err(OpenError::NoLog {
             path: dir.to_owned(),
-        });
+        })
     }
-    let lock = lock(dir)?;
+}
+
+fn proceed(dir: &Path, options: &Options, lock: File) -> Result<Opened, OpenError> {
     let head = head_file::read(dir)?;
     let mut report = OpenReport {
         clean: head.is_some_and(|head| head.clean),
@@ -213,36 +232,9 @@ fn sound(
         let what = "wrote the head file anew, which was missing or damaged";
         report.healed.push(what.to_owned());
     }
-    let damage = match survey::survey(dir, Extent::Proven(head), &mut |_| ()) {
-        Ok(surveyed) => {
-            // A head that was closed cleanly says itself where the end is.
-            if report.clean {
-                return Ok(surveyed);
-            }
-            let Some(beyond) = heal::copy_goes_on(dir, options, &surveyed)? else {
-                return Ok(surveyed);
-            };
-            let position = surveyed.end.position;
-            Damage {
-                what: format!(
-                    "the journal ends at position {position} and the second copy holds {beyond}"
-                ),
-                link: surveyed.link(),
-                log_id: surveyed.end.log_id,
-                epoch: surveyed.end.epoch,
-            }
-        }
-        Err(unproven) => {
-            if unproven.end.log_id.is_nil() {
-                return Err(OpenError::from(*unproven));
-            }
-            Damage {
-                link: unproven.link,
-                log_id: unproven.end.log_id,
-                epoch: unproven.end.epoch,
-                what: unproven.what,
-            }
-        }
+    let damage = match heal::diagnose(dir, options, head)? {
+        Ok(surveyed) => return Ok(surveyed),
+        Err(damage) => damage,
     };
     let (surveyed, done) = heal::heal(dir, options, head, &damage)?;
     report.healed.push(done);

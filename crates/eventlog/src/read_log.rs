@@ -37,6 +37,7 @@ pub(crate) fn extent(dir: &Path) -> Result<(FolderState, Extent), OpenError> {
             path: dir.to_owned(),
         });
     }
+    crate::fork::refuse_pending(dir)?;
     let running = is_held(dir)?;
     let head = head_file::read(dir)?;
     Ok(match head {

@@ -12,6 +12,8 @@ use crate::stream_index::{StreamIndex, StreamKey};
 pub(crate) struct Replay {
     pub(crate) end: End,
     pub(crate) index: StreamIndex,
+    /// The epoch of the last commit; never above that of its block.
+    commit_epoch: u32,
 }
 
 impl Replay {
@@ -20,6 +22,7 @@ impl Replay {
         Self {
             end: End::of_empty(log_id, 1),
             index: StreamIndex::default(),
+            commit_epoch: 1,
         }
     }
 
@@ -34,6 +37,13 @@ impl Replay {
                                 the one before ends"
             ));
         }
+        if header.epoch < self.end.epoch {
+            return Err(format!(
+                "the block at position {} is of epoch {}, after one of epoch {}",
+                header.first_position, header.epoch, self.end.epoch
+            ));
+        }
+        self.end.epoch = header.epoch;
         let payload = bytes::Bytes::from(payload);
         for place in places {
             let at = self.end.position + 1;
@@ -48,7 +58,9 @@ impl Replay {
             if (told.first_position, told.commit_number) != (at, self.end.tree.size()) {
                 return Err(wrong("says another place of itself"));
             }
-            if told.epoch != header.epoch || told.epoch < self.end.epoch {
+            // A fork writes the last group it keeps anew: its block is of the new epoch, the commits
+            // in it stay what they were.
+            if told.epoch > header.epoch || told.epoch < self.commit_epoch {
                 return Err(wrong("says an impossible epoch"));
             }
             if self
@@ -70,7 +82,7 @@ impl Replay {
                     )));
                 }
             }
-            self.end.epoch = told.epoch;
+            self.commit_epoch = told.epoch;
             self.end.recorded_at = Some(told.recorded_at);
             self.end.position = told.last_position();
             self.end.tree.append(commit.leaf(), |_, _, _| ());

@@ -307,7 +307,6 @@ impl Surveyor<'_> {
                 "segment {number} has {length} bytes instead of {size}"
             ));
         }
-        self.replay.end.epoch = self.replay.end.epoch.max(header.epoch);
         Ok((file, length))
     }
 

@@ -59,7 +59,8 @@ fn encoded(number: u64, streams: &[(&str, u64)], payload: usize) -> Vec<u8> {
         policy_sets,
         visibility,
     };
-    record::encode(&header, draft.seed, draft.events.iter().zip(1..)).bytes
+    let events: Vec<_> = draft.events.iter().zip(1..).collect();
+    encode(&header, draft.seed, &events).bytes
 }
 
 fn built(records: &[Vec<u8>]) -> Vec<u8> {
