@@ -9,6 +9,8 @@
 //!   (`head_file`), `view` reads; `heal` makes a damaged journal anew out of both copies
 //! - `read_log`: the same folder for questions only; `verify`: checks both copies (`carve`)
 //! - `fork`: a new epoch begins at a proven end, after an accepted loss or a restored backup
+//! - `backup`: copies of a log that grow, and a log made out of one
+//! - `info`: what a log is made of and what it takes on disk
 //! - `subscribe`: following a log, from what is there to what comes
 //! - `files`: the file system as the writing side sees it
 //! - `bench`: what all of it costs, beside the bare disk
@@ -18,6 +20,7 @@
 //! But for `execute`, the log sees bytes and ids only. It never knows what an event means, and of
 //! `domain` it uses the names of streams and the envelope.
 
+pub mod backup;
 pub mod bench;
 pub mod clock;
 pub mod entropy;
@@ -36,6 +39,7 @@ mod commit;
 mod disk;
 mod head_file;
 mod heal;
+mod info;
 mod journal;
 mod log;
 mod open;
@@ -65,6 +69,7 @@ pub use commit::{
 };
 pub use disk::{DiskLog, OpenError, OpenReport, Options, SEGMENT_BYTES_MIN};
 pub use entropy::Entropy;
+pub use info::{BytesOnDisk, EpochInfo, HeadInfo, LogInfo, SegmentInfo, VolumeInfo, info};
 pub use log::{AppendError, BoxFuture, CloseError, Commits, EventLog, ReadError};
 pub use memory::MemoryLog;
 pub use read_log::{FolderState, ReadLog};
