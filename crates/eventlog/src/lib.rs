@@ -10,6 +10,8 @@
 //!   (`head_file`), `view` reads; `heal` makes a damaged journal anew out of both copies
 //! - `read_log`: the same folder for questions only; `verify`: checks both copies (`carve`)
 //! - `fork`: a new epoch begins at a proven end, after an accepted loss or a restored backup
+//! - `backup`: copies of a log that grow, and a log made out of one
+//! - `info`: what a log is made of and what it takes on disk
 //! - `subscribe`: following a log, from what is there to what comes
 //! - `newer`: what is said of bytes that a newer version wrote
 //! - `fuzzing`: what must hold for any bytes that a decoder is given (not in ordinary builds)
@@ -21,6 +23,7 @@
 //! But for `execute`, the log sees bytes and ids only. It never knows what an event means, and of
 //! `domain` it uses the names of streams and the envelope.
 
+pub mod backup;
 pub mod bench;
 pub mod clock;
 pub mod entropy;
@@ -40,6 +43,7 @@ mod disk;
 mod gather;
 mod head_file;
 mod heal;
+mod info;
 mod journal;
 mod log;
 mod newer;
@@ -75,6 +79,7 @@ pub use commit::{
 };
 pub use disk::{DiskLog, OpenError, OpenReport, Options, SEGMENT_BYTES_MIN};
 pub use entropy::Entropy;
+pub use info::{BytesOnDisk, EpochInfo, HeadInfo, LogInfo, SegmentInfo, VolumeInfo, info};
 pub use log::{AppendError, BoxFuture, CloseError, Commits, EventLog, ReadError};
 pub use memory::MemoryLog;
 pub use read_log::{FolderState, ReadLog};

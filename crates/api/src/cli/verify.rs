@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 
-use super::Failure;
+use super::{Failure, watch::Watch};
 
 /// Verify every block, hash, position and both copies of a log
 ///
@@ -17,7 +17,8 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
-    let work = move || eventlog::verify(&args.data, &mut |_| ());
+    let watch = Watch::start("verifying");
+    let work = move || eventlog::verify(&args.data, &mut |position| watch.at(position));
     let report = tokio::task::spawn_blocking(work)
         .await
         .map_err(Failure::could_not)?
