@@ -9,10 +9,12 @@ mod coverage;
 mod demo;
 mod import;
 mod init;
+mod log;
 mod replay;
 mod serve;
 mod source;
 mod verify;
+mod watch;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -48,6 +50,7 @@ enum Command {
     Coverage(coverage::Args),
     Import(import::Args),
     Demo(demo::Args),
+    Log(log::Args),
     Bench(bench::Args),
 }
 
@@ -122,6 +125,7 @@ pub async fn main() -> ExitCode {
         Command::Coverage(args) => coverage::run(args).await,
         Command::Import(args) => import::run(args).await,
         Command::Demo(args) => demo::run(args).await,
+        Command::Log(args) => log::run(args).await,
         Command::Bench(args) => bench::run(args).await,
     };
     let Err(failure) = done else {

@@ -20,6 +20,7 @@ use projections::timers::Time;
 use uuid::Uuid;
 
 use crate::backend::{Backend, Parts};
+use crate::epoch;
 use crate::lookup::LookUpKey;
 
 /// How a log is born.
@@ -63,6 +64,19 @@ pub enum FolderError {
         /// The system's words.
         error: std::io::Error,
     },
+    /// The note of a fork is not of this version.
+    #[error("the epoch that was begun in {} cannot be finished: {why}", path.display())]
+    ForkUnreadable {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// The first commit of an epoch did not go through.
+    #[error(
+        "the log was forked and its first commit did not go through, so nothing serves it: {0}"
+    )]
+    Epoch(ExecuteError),
     /// The administrator's login is one of the system's own.
     #[error("subjects that begin with 'system:' are the system's own")]
     SubjectReserved,
@@ -215,13 +229,40 @@ fn look_up_key(dir: &Path) -> Result<Option<LookUpKey>, FolderError> {
     }
 }
 
-/// Opens a log and starts everything that runs on it.
+/// Opens a log and starts everything that runs on it. A fork that was interrupted is finished first.
 ///
 /// # Errors
 /// [`FolderError`] if the folder holds no whole log; what is damaged in one copy is healed.
 pub async fn open(dir: &Path) -> Result<(Backend, OpenReport), FolderError> {
+    epoch::finish(dir).await?;
+    let opened = open_by_its_clock(dir, DiskLog::open).await?;
+    let parts = Parts {
+        log: Arc::new(opened.log),
+        time: opened.time,
+        entropy: opened.entropy,
+        zone: opened.born.zone,
+        views: Some(dir.join("views")),
+        look_up_key: look_up_key(dir)?,
+    };
+    Ok((Backend::start(parts).await?, opened.report))
+}
+
+/// How a log is opened: as it is, or with a fork under way.
+pub(crate) type Opener = fn(&Path, &Options) -> Result<DiskLog, OpenError>;
+
+/// A log that is open for writing, with the time and the entropy it lives by.
+pub(crate) struct OpenLog {
+    pub(crate) log: DiskLog,
+    pub(crate) born: Born,
+    pub(crate) time: Time,
+    pub(crate) entropy: Entropy,
+    pub(crate) report: OpenReport,
+}
+
+/// Opens a log with the clock that it was born with.
+pub(crate) async fn open_by_its_clock(dir: &Path, opener: Opener) -> Result<OpenLog, FolderError> {
     let system: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let mut log = open_log(dir, &system).await?;
+    let mut log = open_log(dir, &system, opener).await?;
     let report = log.report().clone();
     let born = born(&log, dir)?;
     let (time, entropy) = match born.clock {
@@ -235,7 +276,7 @@ pub async fn open(dir: &Path) -> Result<(Backend, OpenReport), FolderError> {
             drop(log);
             let clock = SimulatedClock::new(head.recorded_at.unwrap_or_default());
             let shared: Arc<dyn Clock> = Arc::new(clock.clone());
-            log = open_log(dir, &shared).await?;
+            log = open_log(dir, &shared, opener).await?;
             // Follows from the history, so that a seeded run repeats across openings too.
             let (seed, _) = head.root.split_first_chunk().unwrap_or((&[0; 8], &[]));
             (
@@ -244,20 +285,22 @@ pub async fn open(dir: &Path) -> Result<(Backend, OpenReport), FolderError> {
             )
         }
     };
-    let parts = Parts {
-        log: Arc::new(log),
+    Ok(OpenLog {
+        log,
+        born,
         time,
         entropy,
-        zone: born.zone,
-        views: Some(dir.join("views")),
-        look_up_key: look_up_key(dir)?,
-    };
-    Ok((Backend::start(parts).await?, report))
+        report,
+    })
 }
 
-async fn open_log(dir: &Path, clock: &Arc<dyn Clock>) -> Result<DiskLog, FolderError> {
+async fn open_log(
+    dir: &Path,
+    clock: &Arc<dyn Clock>,
+    open_with: Opener,
+) -> Result<DiskLog, FolderError> {
     let (dir, options) = (dir.to_owned(), Options::new(Arc::clone(clock)));
-    let opened = tokio::task::spawn_blocking(move || DiskLog::open(&dir, &options)).await;
+    let opened = tokio::task::spawn_blocking(move || open_with(&dir, &options)).await;
     let cut_short = |error: tokio::task::JoinError| FolderError::Io {
         path: PathBuf::new(),
         error: io::Error::other(error),

@@ -17,6 +17,7 @@ pub mod backend;
 pub mod boston_311;
 pub mod cli;
 pub mod demo;
+pub mod epoch;
 pub mod folder;
 pub mod gate;
 pub mod import;

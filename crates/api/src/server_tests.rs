@@ -339,7 +339,8 @@ async fn a_simulated_clock_moves_by_command() {
     session.call(advance("on", to)).await.unwrap();
     let log = session.call(wire::GetLogRequest::default()).await.unwrap();
     assert_eq!(log.now, Some(timestamp(to)));
-    assert_eq!(log.origin, "test.example/log");
+    let origin = format!("test.example/log/{}/1", log.log_id);
+    assert_eq!(log.origin, origin);
     check(
         session.call(advance("back", start())).await,
         Code::InvalidArgument,

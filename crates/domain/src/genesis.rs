@@ -2,8 +2,10 @@
 //!
 //! ```text
 //! (nothing) ──LogBorn──> born ──AdministratorAppointed / AdministratorRelieved──> born
+//!                             ──EpochStarted──> born, in the next epoch
 //! ```
-//! Owns the log's origin, zone, clock and its administrators. Until a second person is an
+//! Owns the log's origin, zone, clock, its epoch and its administrators; what a new epoch says is in
+//! `epoch`. Until a second person is an
 //! administrator, the first may approve and grant alone, and those events say `bootstrap`.
 
 use std::collections::BTreeSet;
@@ -18,6 +20,9 @@ use crate::refusal::{Stop, refusals};
 use crate::stream::StreamName;
 use crate::world::{Aggregate, Context, Decision, Stamp, World};
 use crate::{person, principal};
+
+mod epoch;
+pub use epoch::{EpochReason, Parent};
 
 /// Key of the one stream.
 pub const KEY: &str = "log";
@@ -49,6 +54,10 @@ pub struct Genesis {
     pub zone: Option<chrono_tz::Tz>,
     /// Its origin: the name under which checkpoints are signed.
     pub origin: String,
+    /// The epoch it is in: 1 from its birth on, 0 before.
+    pub epoch: u32,
+    /// Tells the epoch from any other of the same number; absent in the first one.
+    pub branch: Option<Uuid>,
     /// Persons who hold the administrator role.
     pub administrators: BTreeSet<PersonId>,
 }
@@ -83,6 +92,17 @@ pub enum Command {
         /// From whom.
         person: PersonId,
     },
+    /// Write the first commit of an epoch that the log has been forked into.
+    StartEpoch {
+        /// The number of the epoch.
+        epoch: u32,
+        /// A random id: two forks from the same end differ by it.
+        branch: Uuid,
+        /// Where it begins.
+        parent: Parent,
+        /// Why.
+        reason: EpochReason,
+    },
 }
 
 /// What happens to it.
@@ -113,6 +133,20 @@ pub enum Event {
         /// Who.
         person: PersonId,
     },
+    /// The history was forked: what came after the parent's end is no part of the log any more.
+    EpochStarted {
+        /// The number of the epoch.
+        epoch: u32,
+        /// A random id: two forks from the same end differ by it.
+        branch: Uuid,
+        /// Where it begins.
+        #[serde(flatten)]
+        parent: Parent,
+        /// Why.
+        reason: EpochReason,
+        /// The administrator who did it.
+        by: PersonId,
+    },
 }
 
 refusals! {
@@ -125,6 +159,8 @@ refusals! {
     AlreadyAdministrator = WrongState, "person_id", "This person is an administrator already.";
     NotAnAdministrator = WrongState, "person_id", "This person is no administrator.";
     LastAdministratorStays = WrongState, "person_id", "A log keeps at least one administrator.";
+    EpochDoesNotFollow = WrongState, "epoch", "A new epoch begins after the one the log is in and has a higher number.";
+    ParentIsEmpty = Invalid, "parent", "An epoch begins after at least one commit; its root is 64 hexadecimal digits.";
     NotByOneself = NotAllowed, "person_id", "Nobody relieves themselves of the administrator role.";
 }
 
@@ -251,6 +287,29 @@ impl Aggregate for Genesis {
                 let event = Event::AdministratorRelieved { person: *person };
                 Ok(Decision::new().with::<Self>(KEY, event, envelope))
             }
+            Command::StartEpoch {
+                epoch,
+                branch,
+                parent,
+                reason,
+            } => {
+                let (by, _) = Self::administrator(world, cx)?;
+                let present = world.state::<Self>(KEY)?.epoch;
+                if *epoch <= present || parent.parent_epoch != present {
+                    return Err(Refusal::EpochDoesNotFollow.into());
+                }
+                if !parent.is_possible() {
+                    return Err(Refusal::ParentIsEmpty.into());
+                }
+                let event = Event::EpochStarted {
+                    epoch: *epoch,
+                    branch: *branch,
+                    parent: parent.clone(),
+                    reason: reason.clone(),
+                    by,
+                };
+                Ok(Decision::new().with::<Self>(KEY, event, envelope))
+            }
         }
     }
 
@@ -267,6 +326,11 @@ impl Aggregate for Genesis {
                 self.origin.clone_from(origin);
                 self.zone = Some(*zone);
                 self.clock = Some(*clock);
+                self.epoch = 1;
+            }
+            Event::EpochStarted { epoch, branch, .. } => {
+                self.epoch = *epoch;
+                self.branch = Some(*branch);
             }
             Event::AdministratorAppointed { person, .. } => {
                 self.administrators.insert(*person);

@@ -17,12 +17,14 @@ use crate::checkpoint::Monitor;
 use crate::clock::Clock;
 use crate::commit::{CommitDraft, Head, Receipt, RecordedEvent};
 use crate::files::{FileLayer, OsFiles};
+use crate::head_file::Unread;
 use crate::index::{CHUNK_EVENTS, IndexSize, Plan, StreamKey};
 use crate::journal::segment::SEGMENT_BYTES;
 use crate::log::{AppendError, BoxFuture, CloseError, Commits, EventLog, ReadError};
-use crate::open;
-use crate::queue::Waiting;
-use crate::sequencer::check_bounds;
+use crate::newer::Newer;
+use crate::open::{self, Opened};
+use crate::prepare::prepare;
+use crate::queue::{Answer, Waiting};
 use crate::sled_copy::VOLUME_EVENTS;
 use crate::verify::Finding;
 use crate::writer::Shared;
@@ -43,6 +45,17 @@ pub struct Options {
     pub chunk_events: u64,
     /// Whether the whole log is verified also where it was closed cleanly and its index is whole.
     pub thorough: bool,
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Options")
+            .field("files", &self.files)
+            .field("segment_bytes", &self.segment_bytes)
+            .field("volume_events", &self.volume_events)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The smallest segment: it must hold the largest block.
@@ -101,9 +114,34 @@ pub enum OpenError {
         /// The folder.
         path: PathBuf,
     },
+    /// The folder was written by a newer version of this program.
+    #[error(
+        "{what} has format version {version}, and this program knows versions up to {known}; \
+         use the program that wrote it, or a newer one"
+    )]
+    NewerVersion {
+        /// What has that version, in words.
+        what: String,
+        /// The version it says.
+        version: u16,
+        /// The newest version that this program knows.
+        known: u16,
+    },
     /// An option is out of its bounds.
     #[error("{0}")]
     Options(&'static str),
+    /// A new epoch of the log has begun and its first commit is not written yet.
+    #[error(
+        "epoch {epoch} of the log in {} has begun and its first commit is missing; `benniu serve` \
+         writes it",
+        path.display()
+    )]
+    ForkPending {
+        /// The log's folder.
+        path: PathBuf,
+        /// The epoch.
+        epoch: u32,
+    },
     /// The end of the log cannot be proven: starting could lose what was acknowledged.
     #[error("the log is damaged: {what}. It is whole up to position {proven}")]
     Damaged {
@@ -112,6 +150,30 @@ pub enum OpenError {
         /// What is wrong.
         what: String,
     },
+}
+
+impl From<Newer> for OpenError {
+    fn from(newer: Newer) -> Self {
+        let Newer {
+            what,
+            version,
+            known,
+        } = newer;
+        Self::NewerVersion {
+            what,
+            version,
+            known,
+        }
+    }
+}
+
+impl From<Unread> for OpenError {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::Io(error) => Self::io("reading the head", &error),
+            Unread::Newer(newer) => newer.into(),
+        }
+    }
 }
 
 impl OpenError {
@@ -158,7 +220,11 @@ impl DiskLog {
     /// Opens a log: takes its lock, verifies it, puts right what can be put right without doubt,
     /// and refuses otherwise.
     pub fn open(dir: &Path, options: &Options) -> Result<Self, OpenError> {
-        let opened = open::open(dir, options)?;
+        Self::start(open::open(dir, options)?)
+    }
+
+    /// Starts the writer of a folder that is ready.
+    pub(crate) fn start(opened: Opened) -> Result<Self, OpenError> {
         let shared = Arc::clone(&opened.writer.shared);
         let writer = opened.writer;
         let copy = writer.checkpoints.monitor();
@@ -168,8 +234,8 @@ impl DiskLog {
             .map_err(|error| OpenError::io("starting the writer", &error))?;
         Ok(Self {
             log_id: opened.log_id,
-            dir: dir.to_owned(),
-            volume_events: options.volume_events,
+            dir: opened.dir,
+            volume_events: opened.volume_events,
             shared,
             report: opened.report,
             copy,
@@ -184,17 +250,13 @@ impl DiskLog {
     pub(crate) fn hand_over(
         &self,
         drafts: Vec<CommitDraft>,
-    ) -> Result<Vec<oneshot::Receiver<Result<Receipt, AppendError>>>, AppendError> {
+    ) -> Result<Vec<oneshot::Receiver<Answer>>, AppendError> {
         let mut waiting = Vec::with_capacity(drafts.len());
         let mut answers = Vec::with_capacity(drafts.len());
         for draft in drafts {
             let (answer, answered) = oneshot::channel();
-            let bytes = check_bounds(&draft)?;
-            waiting.push(Waiting {
-                draft,
-                bytes,
-                answer,
-            });
+            let prepared = prepare(draft)?;
+            waiting.push(Waiting { prepared, answer });
             answers.push(answered);
         }
         self.shared.queue.push_all(waiting)?;
@@ -256,17 +318,12 @@ impl DiskLog {
 impl EventLog for DiskLog {
     fn append(&self, draft: CommitDraft) -> BoxFuture<'static, Result<Receipt, AppendError>> {
         let (answer, answered) = oneshot::channel();
-        let pushed = check_bounds(&draft).and_then(|bytes| {
-            self.shared.queue.push(Waiting {
-                draft,
-                bytes,
-                answer,
-            })
-        });
+        let pushed = prepare(draft)
+            .and_then(|prepared| self.shared.queue.push(Waiting { prepared, answer }));
         Box::pin(async move {
             pushed?;
-            let lost = |_| Err(AppendError::Poisoned("the writer has ended".to_owned()));
-            answered.await.unwrap_or_else(lost)
+            let lost = |_| AppendError::Poisoned("the writer has ended".to_owned());
+            answered.await.map_err(lost)?.result
         })
     }
 
@@ -339,4 +396,4 @@ mod fault_tests;
 #[cfg(test)]
 mod index_tests;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

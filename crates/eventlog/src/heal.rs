@@ -41,7 +41,7 @@ pub(crate) struct Damage {
 
 /// Whether the second copy holds blocks after the end that the journal proves, so that the journal
 /// cannot be trusted to be whole. Sled is not opened.
-pub(crate) fn copy_goes_on(
+fn copy_goes_on(
     dir: &Path,
     options: &Options,
     surveyed: &Surveyed,
@@ -53,6 +53,47 @@ pub(crate) fn copy_goes_on(
     Ok(merged.beyond(link.position))
 }
 
+/// Surveys the journal: what it proves, or what is wrong with it and from where on. Changes nothing.
+pub(crate) fn diagnose(
+    dir: &Path,
+    options: &Options,
+    head: Option<HeadSlot>,
+) -> Result<Result<Surveyed, Damage>, OpenError> {
+    let unproven = match survey::survey(options.plan(dir), Extent::Proven(head), &mut |_| ()) {
+        // A head that was closed cleanly says itself where the end is.
+        Ok(surveyed) if head.is_some_and(|head| head.clean) => return Ok(Ok(surveyed)),
+        Ok(surveyed) => {
+            let beyond = copy_beyond(dir, options, &surveyed)?;
+            return Ok(beyond.map_or(Ok(surveyed), Err));
+        }
+        Err(unproven) => unproven,
+    };
+    if unproven.end.log_id.is_nil() {
+        return Err(OpenError::from(*unproven));
+    }
+    Ok(Err(Damage {
+        link: unproven.link,
+        log_id: unproven.end.log_id,
+        epoch: unproven.end.epoch,
+        what: unproven.what,
+    }))
+}
+
+/// What is wrong where the second copy holds more than a journal that is whole. Changes nothing.
+pub(crate) fn copy_beyond(
+    dir: &Path,
+    options: &Options,
+    surveyed: &Surveyed,
+) -> Result<Option<Damage>, OpenError> {
+    let position = surveyed.end.position;
+    Ok(copy_goes_on(dir, options, surveyed)?.map(|beyond| Damage {
+        what: format!("the journal ends at position {position} and the second copy holds {beyond}"),
+        link: surveyed.link(),
+        log_id: surveyed.end.log_id,
+        epoch: surveyed.end.epoch,
+    }))
+}
+
 /// The position up to which both copies are one chain that begins with what the journal proves.
 /// Changes nothing.
 pub(crate) fn reach(dir: &Path, link: &Link) -> io::Result<u64> {
@@ -60,6 +101,20 @@ pub(crate) fn reach(dir: &Path, link: &Link) -> io::Result<u64> {
     merged
         .follow(*link, &mut |_| Ok(()))
         .map(|end| end.position)
+}
+
+/// Whether healing would be refused, and why. Changes nothing that lasts.
+pub(crate) fn would_heal(
+    dir: &Path,
+    options: &Options,
+    head: Option<HeadSlot>,
+    damage: &Damage,
+) -> Result<Option<OpenError>, OpenError> {
+    match attempt(dir, options, head, damage, true) {
+        Ok(_) => Ok(None),
+        Err(refusal @ OpenError::Damaged { .. }) => Ok(Some(refusal)),
+        Err(error) => Err(error),
+    }
 }
 
 /// Makes the damaged part of the journal anew from both copies; answers the survey of the healed
@@ -70,6 +125,16 @@ pub(crate) fn heal(
     head: Option<HeadSlot>,
     damage: &Damage,
 ) -> Result<(Surveyed, String), OpenError> {
+    attempt(dir, options, head, damage, false)
+}
+
+fn attempt(
+    dir: &Path,
+    options: &Options,
+    head: Option<HeadSlot>,
+    damage: &Damage,
+    dry: bool,
+) -> Result<(Surveyed, String), OpenError> {
     let journal = dir.join(JOURNAL_DIR);
     let io = |error: io::Error| OpenError::io("healing the journal", &error);
     let healing = Healing {
@@ -78,16 +143,16 @@ pub(crate) fn heal(
         options,
         head,
         damage,
+        dry,
     };
     let missing = !journal.exists();
     // A failure of the disk leaves what was staged: the next opening removes it.
     let outcome = healing.run().map_err(io)?;
-    if let Err(refusal) = outcome {
+    if dry || outcome.is_err() {
         stage::remove(&journal).map_err(io)?;
         if missing {
             std::fs::remove_dir(&journal).map_err(io)?;
         }
-        return Err(refusal);
     }
     outcome
 }
@@ -98,6 +163,8 @@ struct Healing<'a> {
     options: &'a Options,
     head: Option<HeadSlot>,
     damage: &'a Damage,
+    /// Find out only.
+    dry: bool,
 }
 
 impl Healing<'_> {
@@ -155,7 +222,9 @@ impl Healing<'_> {
             ));
         }
         let numbers = staging.changed()?;
-        staging.exchange()?;
+        if !self.dry {
+            staging.exchange()?;
+        }
         let blocks = end.position - link.position;
         Ok(Ok((
             surveyed,

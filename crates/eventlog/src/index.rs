@@ -39,7 +39,7 @@ mod tests;
 
 pub(crate) use build::{Building, Built, CHUNK_EVENTS, Plan};
 pub(crate) use chunk::Chunk;
-pub(crate) use files::load;
+pub(crate) use files::{INDEX_DIR, load};
 pub(crate) use keeper::Keeper;
 pub(crate) use key::StreamKey;
 pub(crate) use tail::Tail;
@@ -301,7 +301,7 @@ impl Index {
     /// begin; and where the log stands after it. Answers what is to be handed to the keeper.
     pub(crate) fn add_group<'a>(
         &self,
-        events: impl Iterator<Item = &'a (StreamKey, u64, u64)>,
+        events: impl IntoIterator<Item = &'a (StreamKey, u64, u64)>,
         blocks: impl Iterator<Item = (u64, Place)>,
         reached: impl FnOnce() -> Option<Reached>,
     ) -> Option<Arc<Sealed>> {

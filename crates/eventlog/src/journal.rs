@@ -2,8 +2,9 @@
 //! never looks into a record.
 //!
 //! - `segment`: the files; `place`: where blocks start, and reading them in order
-//! - `append`: writing groups durably
+//! - `walk`: going over all blocks of what is known to be whole; `append`: writing groups durably
 
 pub(crate) mod append;
 pub(crate) mod place;
 pub(crate) mod segment;
+pub(crate) mod walk;

@@ -2,13 +2,20 @@
 //!
 //! - `commit`: what goes in and what comes out; `log`: the [`EventLog`] trait and its errors
 //! - `record`: the bytes of a commit; `merkle`: the tree over all commits
-//! - `sequencer`: numbers commits, the same for every backend
+//! - `prepare`: what is done for a commit before it has numbers; `sequencer`: numbers commits, the
+//!   same for every backend; `gather`: packs them into blocks
 //! - `memory`: a backend in memory, with faults to inject
 //! - `disk`: the backend on disk. `open` verifies and opens it (`survey`, `replay`), `writer` appends
 //!   (`queue`, `journal`, `block`), `checkpoint` feeds the second copy (`sled_copy`) and the head
-//!   (`head_file`), `view` reads, `index` finds streams; `heal` makes a damaged journal anew out of both copies
+//!   (`head_file`), `view` reads, `index` finds streams; `heal` makes a damaged journal anew out of
+//!   both copies
 //! - `read_log`: the same folder for questions only; `verify`: checks both copies (`check`, `carve`)
+//! - `fork`: a new epoch begins at a proven end, after an accepted loss or a restored backup
+//! - `backup`: copies of a log that grow, and a log made out of one
+//! - `info`: what a log is made of and what it takes on disk
 //! - `subscribe`: following a log, from what is there to what comes
+//! - `newer`: what is said of bytes that a newer version wrote
+//! - `fuzzing`: what must hold for any bytes that a decoder is given (not in ordinary builds)
 //! - `files`: the file system as the writing side sees it
 //! - `bench`: what all of it costs, beside the bare disk
 //! - `clock`, `entropy`: the one source each of time and randomness
@@ -17,11 +24,13 @@
 //! But for `execute`, the log sees bytes and ids only. It never knows what an event means, and of
 //! `domain` it uses the names of streams and the envelope.
 
+pub mod backup;
 pub mod bench;
 pub mod clock;
 pub mod entropy;
 pub mod execute;
 pub mod files;
+pub mod fork;
 pub mod limits;
 pub mod memory;
 pub mod merkle;
@@ -33,12 +42,16 @@ mod check;
 mod checkpoint;
 mod commit;
 mod disk;
+mod gather;
 mod head_file;
 mod heal;
 mod index;
+mod info;
 mod journal;
 mod log;
+mod newer;
 mod open;
+mod prepare;
 mod queue;
 mod read_log;
 mod replay;
@@ -50,6 +63,10 @@ mod varint;
 mod verify;
 mod view;
 mod writer;
+
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 
 #[cfg(test)]
 mod contract;
@@ -65,6 +82,7 @@ pub use commit::{
 pub use disk::{DiskLog, OpenError, OpenReport, Options, SEGMENT_BYTES_MIN};
 pub use entropy::Entropy;
 pub use index::IndexSize;
+pub use info::{BytesOnDisk, EpochInfo, HeadInfo, LogInfo, SegmentInfo, VolumeInfo, info};
 pub use log::{AppendError, BoxFuture, CloseError, Commits, EventLog, ReadError};
 pub use memory::MemoryLog;
 pub use read_log::{FolderState, ReadLog};

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,8 +12,9 @@ use uuid::Uuid;
 
 use crate::checkpoint::Checkpoints;
 use crate::disk::{OpenError, OpenReport, Options, SEGMENT_BYTES_MIN};
+use crate::fork;
 use crate::head_file::{self, HeadFile, HeadSlot};
-use crate::heal::{self, Damage};
+use crate::heal;
 use crate::index::{Index, Keeper};
 use crate::journal::append::JournalAppend;
 use crate::journal::place::{Cursor, POINT_BYTES, Places, SEQUENTIAL_BYTES};
@@ -30,7 +31,7 @@ use crate::writer::{Shared, Writer};
 pub(crate) const LOCK_FILE: &str = "LOCK";
 
 /// The folder that files which were replaced are moved to.
-const ASIDE_DIR: &str = "set-aside";
+pub(crate) const ASIDE_DIR: &str = "set-aside";
 
 /// How often and how long a lock is tried for: a reader may hold it for a moment.
 const LOCK_TRIES: u32 = 20;
@@ -42,6 +43,8 @@ pub(crate) struct Opened {
     pub(crate) writer: Writer,
     pub(crate) report: OpenReport,
     pub(crate) lock: File,
+    pub(crate) dir: PathBuf,
+    pub(crate) volume_events: u64,
 }
 
 /// See [`crate::DiskLog::create`].
@@ -127,14 +130,32 @@ pub(crate) fn holds_log(dir: &Path) -> bool {
 
 /// See [`crate::DiskLog::open`].
 pub(crate) fn open(dir: &Path, options: &Options) -> Result<Opened, OpenError> {
+    let lock = take(dir, options)?;
+    fork::refuse_pending(dir)?;
+    proceed(dir, options, lock)
+}
+
+/// See [`fork::open_pending`].
+pub(crate) fn open_pending(dir: &Path, options: &Options) -> Result<Opened, OpenError> {
+    let lock = take(dir, options)?;
+    fork::go_on(dir, options)?;
+    proceed(dir, options, lock)
+}
+
+/// Takes the lock of a folder that holds a log.
+pub(crate) fn take(dir: &Path, options: &Options) -> Result<File, OpenError> {
     check(options)?;
-    if !holds_log(dir) {
-        return Err(OpenError::NoLog {
+    if holds_log(dir) {
+        lock(dir)
+    } else {
+        Err(OpenError::NoLog {
             path: dir.to_owned(),
-        });
+        })
     }
-    let lock = lock(dir)?;
-    let head = head_file::read(dir).map_err(|error| OpenError::io("reading the head", &error))?;
+}
+
+fn proceed(dir: &Path, options: &Options, lock: File) -> Result<Opened, OpenError> {
+    let head = head_file::read(dir)?;
     let mut report = OpenReport {
         clean: head.is_some_and(|head| head.clean),
         quick: false,
@@ -211,6 +232,8 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<Opened, OpenError> {
         writer,
         report,
         lock,
+        dir: dir.to_owned(),
+        volume_events: options.volume_events,
     })
 }
 
@@ -231,44 +254,16 @@ fn sound(
         let what = "wrote the head file anew, which was missing or damaged";
         report.healed.push(what.to_owned());
     }
-    let extent = Extent::Proven(head);
     if report.clean && !finished && !options.thorough {
-        let resumed = survey::resume(options.plan(dir), extent, &mut |_| ());
+        let resumed = survey::resume(options.plan(dir), Extent::Proven(head), &mut |_| ());
         if let Some(surveyed) = resumed {
             report.quick = true;
             return Ok(surveyed);
         }
     }
-    let damage = match survey::survey(options.plan(dir), extent, &mut |_| ()) {
-        Ok(surveyed) => {
-            // A head that was closed cleanly says itself where the end is.
-            if report.clean {
-                return Ok(surveyed);
-            }
-            let Some(beyond) = heal::copy_goes_on(dir, options, &surveyed)? else {
-                return Ok(surveyed);
-            };
-            let position = surveyed.end.position;
-            Damage {
-                what: format!(
-                    "the journal ends at position {position} and the second copy holds {beyond}"
-                ),
-                link: surveyed.link(),
-                log_id: surveyed.end.log_id,
-                epoch: surveyed.end.epoch,
-            }
-        }
-        Err(unproven) => {
-            if unproven.end.log_id.is_nil() {
-                return Err(OpenError::from(*unproven));
-            }
-            Damage {
-                link: unproven.link,
-                log_id: unproven.end.log_id,
-                epoch: unproven.end.epoch,
-                what: unproven.what,
-            }
-        }
+    let damage = match heal::diagnose(dir, options, head)? {
+        Ok(surveyed) => return Ok(surveyed),
+        Err(damage) => damage,
     };
     let (surveyed, done) = heal::heal(dir, options, head, &damage)?;
     report.healed.push(done);

@@ -46,6 +46,8 @@ pub(crate) struct Replay {
     pub(crate) end: End,
     /// The events that are in no chunk of the index yet.
     pub(crate) tail: Tail,
+    /// The epoch of the last commit; never above that of its block.
+    commit_epoch: u32,
 }
 
 impl Replay {
@@ -53,6 +55,9 @@ impl Replay {
     pub(crate) fn from(end: End) -> Self {
         Self {
             tail: Tail::from(end.position + 1),
+            // Behind a whole group no commit is of an earlier epoch than its block: only the group that
+            // a fork writes anew holds such ones.
+            commit_epoch: end.epoch,
             end,
         }
     }
@@ -68,6 +73,13 @@ impl Replay {
                                 the one before ends"
             ));
         }
+        if header.epoch < self.end.epoch {
+            return Err(format!(
+                "the block at position {} is of epoch {}, after one of epoch {}",
+                header.first_position, header.epoch, self.end.epoch
+            ));
+        }
+        self.end.epoch = header.epoch;
         let payload = bytes::Bytes::from(payload);
         for place in places {
             let at = self.end.position + 1;
@@ -82,7 +94,9 @@ impl Replay {
             if (told.first_position, told.commit_number) != (at, self.end.tree.size()) {
                 return Err(wrong("says another place of itself"));
             }
-            if told.epoch != header.epoch || told.epoch < self.end.epoch {
+            // A fork writes the last group it keeps anew: its block is of the new epoch, the commits
+            // in it stay what they were.
+            if told.epoch > header.epoch || told.epoch < self.commit_epoch {
                 return Err(wrong("says an impossible epoch"));
             }
             if self
@@ -104,7 +118,7 @@ impl Replay {
                     )));
                 }
             }
-            self.end.epoch = told.epoch;
+            self.commit_epoch = told.epoch;
             self.end.recorded_at = Some(told.recorded_at);
             self.end.position = told.last_position();
             self.end.tree.append(commit.leaf(), |_, _, _| ());

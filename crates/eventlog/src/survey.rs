@@ -380,7 +380,6 @@ impl<'a> Surveyor<'a> {
                 "segment {number} has {length} bytes instead of {size}"
             ));
         }
-        self.replay.end.epoch = self.replay.end.epoch.max(header.epoch);
         Ok((file, length))
     }
 

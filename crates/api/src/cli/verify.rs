@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 
-use super::Failure;
+use super::{Failure, watch::Watch};
 
 /// Verify every block, hash, position, the index and both copies of a log
 ///
@@ -21,11 +21,12 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
+    let watch = Watch::start("verifying");
     let options = eventlog::VerifyOptions {
         quick: args.quick,
         ..eventlog::VerifyOptions::default()
     };
-    let work = move || eventlog::verify(&args.data, options, &mut |_| ());
+    let work = move || eventlog::verify(&args.data, options, &mut |position| watch.at(position));
     let report = tokio::task::spawn_blocking(work)
         .await
         .map_err(Failure::could_not)?

@@ -57,7 +57,7 @@ service! {
             let clock = genesis.clock.unwrap_or(ClockKind::Real);
             Ok(Response::new(wire::GetLogResponse {
                 log_id: executor.log().log_id().to_string(),
-                origin: genesis.origin.clone(),
+                origin: genesis.checkpoint_origin(),
                 epoch: head.epoch,
                 position: head.position,
                 commit_count: head.commits,

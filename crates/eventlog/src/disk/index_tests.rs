@@ -92,7 +92,7 @@ impl Model {
 
     fn append(&self, drafts: Vec<CommitDraft>) {
         for answered in self.log().hand_over(drafts).unwrap() {
-            answered.blocking_recv().unwrap().unwrap();
+            answered.blocking_recv().unwrap().result.unwrap();
         }
     }
 

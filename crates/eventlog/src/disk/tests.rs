@@ -93,12 +93,12 @@ async fn written(disk: &Disk, count: u64) -> (PathBuf, Head) {
     (disk.path(), log.head())
 }
 
-pub(super) fn options_of_test() -> Options {
+pub(crate) fn options_of_test() -> Options {
     options(Arc::new(fixture::clock()))
 }
 
 /// Every file below a folder, with its bytes.
-pub(super) fn contents(dir: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
+pub(crate) fn contents(dir: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
     let mut found = std::collections::BTreeMap::new();
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -112,7 +112,7 @@ pub(super) fn contents(dir: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8
 }
 
 /// Makes a folder hold these files and no others.
-pub(super) fn restore(dir: &Path, contents: &std::collections::BTreeMap<PathBuf, Vec<u8>>) {
+pub(crate) fn restore(dir: &Path, contents: &std::collections::BTreeMap<PathBuf, Vec<u8>>) {
     std::fs::remove_dir_all(dir).unwrap();
     for (path, bytes) in contents {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();

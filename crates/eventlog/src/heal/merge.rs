@@ -2,7 +2,9 @@
 //! sled's files, and the choice among them; never opens sled and never writes.
 //!
 //! A block names the hash of the one before, over which its own hash goes, so that at any point of
-//! the chain at most one block follows, wherever it is found.
+//! the chain at most one block of an epoch follows, wherever it is found. Where blocks of two epochs
+//! follow, the log was forked there and the later epoch is the one that lives: a fork moves the
+//! other one out of both copies, so that it is found only if somebody puts it back.
 
 use std::fs::File;
 use std::io;
@@ -44,6 +46,8 @@ pub(crate) struct Linked {
 pub(crate) struct Merged {
     sources: Vec<Source>,
     found: Vec<Found>,
+    /// The highest epoch of any of them.
+    epoch: u32,
 }
 
 impl Merged {
@@ -73,6 +77,7 @@ impl Merged {
         let mut this = Self {
             sources: Vec::new(),
             found: Vec::new(),
+            epoch: 0,
         };
         for number in list_volumes(dir)? {
             let path = volume_path(dir, number).join("db");
@@ -86,9 +91,10 @@ impl Merged {
 
     fn search(&mut self, path: &Path, segment: Option<u64>, link: &Link) -> io::Result<()> {
         let source = u32::try_from(self.sources.len()).unwrap_or(u32::MAX);
-        let found = &mut self.found;
+        let (found, epoch) = (&mut self.found, &mut self.epoch);
         carve(path, &mut |header, offset, _| {
             if header.first_position > link.position {
+                *epoch = header.epoch.max(*epoch);
                 found.push(Found {
                     first_position: header.first_position,
                     source,
@@ -102,6 +108,13 @@ impl Merged {
             segment,
         });
         Ok(())
+    }
+
+    /// The first position of the last block that was found, in the chain or not, and the highest
+    /// epoch of any; zeros if none was found.
+    pub(crate) fn last_found(&self) -> (u64, u32) {
+        let last = self.found.last().map_or(0, |found| found.first_position);
+        (last, self.epoch)
     }
 
     /// The last position of which the second copy holds a block after `position`.
@@ -136,7 +149,8 @@ impl Merged {
         Ok(link)
     }
 
-    fn next_group(&mut self, link: &Link) -> io::Result<Option<Vec<Linked>>> {
+    /// The whole group that follows, if there is one.
+    pub(crate) fn next_group(&mut self, link: &Link) -> io::Result<Option<Vec<Linked>>> {
         let mut group: Vec<Linked> = Vec::new();
         loop {
             let (position, hash, index) = match group.last() {
@@ -192,8 +206,20 @@ impl Merged {
                 offset: found.offset,
             });
             match &mut chosen {
-                // Another block that fits as well cannot be: the log never wrote two.
-                Some(other) if other.header.hash != header.hash => return Ok(None),
+                Some(other) if other.header.epoch > header.epoch => {}
+                // Another block that fits as well cannot be: in one epoch the log never wrote two.
+                Some(other)
+                    if other.header.epoch == header.epoch && other.header.hash != header.hash =>
+                {
+                    return Ok(None);
+                }
+                Some(other) if other.header.epoch < header.epoch => {
+                    *other = Linked {
+                        header,
+                        bytes: bytes.to_vec(),
+                        place,
+                    };
+                }
                 Some(other) if other.place.is_some() || place.is_none() => {}
                 _ => {
                     chosen = Some(Linked {

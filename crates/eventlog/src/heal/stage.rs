@@ -3,7 +3,8 @@
 //!
 //! Everything is written and synced in `healing` first. Then the file `ready` is made, and from there
 //! on every opening finishes the exchange: old segments go to `journal/set-aside`, new ones take
-//! their names. Without `ready` the folder is worth nothing and is removed.
+//! their names. The file `last`, if there, names the last segment that stays: those after it go to
+//! `journal/set-aside` too. Without `ready` the folder is worth nothing and is removed.
 
 use std::fs::{self, File};
 use std::io;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
+use crate::block::BLOCK_BYTES_MAX;
 use crate::disk::SEGMENT_BYTES_MIN;
 use crate::files::{FileLayer, LogFile, Window};
 use crate::heal::merge::Linked;
@@ -22,6 +24,9 @@ const STAGED_DIR: &str = "healing";
 
 /// The file in it that says that all of them are whole.
 const READY_FILE: &str = "ready";
+
+/// The file in it that names the last segment that stays: a fork moves later ones away.
+const LAST_FILE: &str = "last";
 
 /// The folder that replaced segments are moved to.
 pub(crate) const ASIDE_DIR: &str = "set-aside";
@@ -63,8 +68,27 @@ fn exchange(files: &dyn FileLayer, journal: &Path) -> io::Result<()> {
         }
         files.rename(&segment::path(&staged, number), &place)?;
     }
+    if let Some(last) = last_to_stay(&staged)? {
+        for number in segment::list(journal)? {
+            if number > last {
+                let place = segment::path(journal, number);
+                files.rename(&place, &free_name(&aside, &format!("{number:08}.seg")))?;
+            }
+        }
+    }
     files.sync_dir(&aside)?;
     files.sync_dir(journal)
+}
+
+/// The last segment that is to stay, if others are to go.
+fn last_to_stay(staged: &Path) -> io::Result<Option<u64>> {
+    match fs::read(staged.join(LAST_FILE)) {
+        Ok(bytes) => Ok(bytes
+            .first_chunk()
+            .map(|bytes: &[u8; 8]| u64::from_le_bytes(*bytes))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// A path in a folder that nothing has yet.
@@ -206,6 +230,33 @@ impl<'a> Staging<'a> {
             }
         }
         self.place = end;
+        self.drop_equal()
+    }
+
+    /// Ends the journal after the last block: nothing but zeros follow it, in this segment and in
+    /// the next one, which is made if there was one or if this one is full; later segments are to
+    /// be moved away.
+    pub(crate) fn cut(&mut self) -> io::Result<()> {
+        self.file.sync()?;
+        let end = self.place;
+        let full = self.size.saturating_sub(end.offset) < BLOCK_BYTES_MAX as u64;
+        let next = segment::path(self.journal, end.segment + 1);
+        let last = if full || next.exists() {
+            self.next_segment()?;
+            self.file.sync()?;
+            end.segment + 1
+        } else {
+            end.segment
+        };
+        self.place = end;
+        let file = self.files.open(&self.folder.join(LAST_FILE), true)?;
+        file.write_all_at(&last.to_le_bytes(), 0)?;
+        file.sync()?;
+        self.drop_equal()
+    }
+
+    /// Drops what would change nothing.
+    fn drop_equal(&self) -> io::Result<()> {
         for number in segment::list(&self.folder)? {
             let new = segment::path(&self.folder, number);
             if are_equal(&new, &segment::path(self.journal, number))? {

@@ -1,0 +1,280 @@
+//! What a log is made of and what it takes. Owns the counting over a log's folder, read-only; judges
+//! nothing that `survey` does not judge.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use domain::Instant;
+use uuid::Uuid;
+
+use crate::block;
+use crate::disk::OpenError;
+use crate::heal::stage;
+use crate::index::{CHUNK_EVENTS, INDEX_DIR, Plan};
+use crate::journal::segment::{self, JOURNAL_DIR};
+use crate::journal::walk::{Walk, Walked};
+use crate::open::ASIDE_DIR;
+use crate::read_log::{FolderState, extent};
+use crate::record;
+use crate::sled_copy::{COPY_DIR, list_volumes, volume_path};
+use crate::survey::{self, Extent};
+
+/// An epoch and where its commits begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EpochInfo {
+    /// Its number.
+    pub epoch: u32,
+    /// The position of its first commit's first event.
+    pub first_position: u64,
+}
+
+/// A segment of the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SegmentInfo {
+    /// Its number, from 1.
+    pub number: u64,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The bytes up to the end of its last block.
+    pub used: u64,
+    /// The number of its blocks.
+    pub blocks: u64,
+}
+
+/// A volume of the second copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VolumeInfo {
+    /// Its number, from 1.
+    pub number: u64,
+    /// The bytes it takes on disk.
+    pub bytes: u64,
+}
+
+/// Bytes taken on disk, by what takes them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BytesOnDisk {
+    /// The journal, with what is filled ahead.
+    pub journal: u64,
+    /// The second copy.
+    pub second_copy: u64,
+    /// The index.
+    pub index: u64,
+    /// Snapshots of read models and cursors.
+    pub views: u64,
+    /// Files that healing or a fork moved aside.
+    pub set_aside: u64,
+}
+
+impl BytesOnDisk {
+    /// What the log needs: all but what was moved aside.
+    pub fn in_use(&self) -> u64 {
+        self.journal + self.second_copy + self.index + self.views
+    }
+}
+
+/// What the file `head` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadInfo {
+    /// The epoch.
+    pub epoch: u32,
+    /// The last acknowledged position.
+    pub position: u64,
+    /// The last position of which both copies were synced: the last checkpoint.
+    pub synced: u64,
+}
+
+/// A log's folder, looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogInfo {
+    /// In what state the folder was found.
+    pub state: FolderState,
+    /// The log's id.
+    pub log_id: Uuid,
+    /// The epochs that have commits, in order.
+    pub epochs: Vec<EpochInfo>,
+    /// The number of events that are proven, or acknowledged where a process holds the folder.
+    pub events: u64,
+    /// The number of commits up to there.
+    pub commits: u64,
+    /// The root of the tree over them.
+    pub root: [u8; 32],
+    /// When the last of them was recorded.
+    pub recorded_at: Option<Instant>,
+    /// What `head` says; `None` where it is missing or damaged.
+    pub head: Option<HeadInfo>,
+    /// The segments of the journal.
+    pub segments: Vec<SegmentInfo>,
+    /// The volumes of the second copy.
+    pub volumes: Vec<VolumeInfo>,
+    /// What is taken on disk.
+    pub bytes: BytesOnDisk,
+    /// Files and folders that healing or a fork moved aside, with the bytes they take.
+    pub set_aside: Vec<(PathBuf, u64)>,
+    /// What is wrong with the journal, if something is.
+    pub finding: Option<String>,
+}
+
+impl LogInfo {
+    /// The number of blocks in the journal.
+    pub fn blocks(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.blocks).sum()
+    }
+}
+
+/// Looks at the log in a folder, reading its journal; changes nothing. `progress` is told the
+/// position reached now and then.
+pub fn info(dir: &Path, progress: &mut dyn FnMut(u64)) -> Result<LogInfo, OpenError> {
+    let (state, extent) = extent(dir)?;
+    let head = match extent {
+        Extent::Acknowledged(head) | Extent::Proven(Some(head)) => Some(head),
+        Extent::Proven(None) => None,
+    };
+    let plan = Plan::reading(dir, CHUNK_EVENTS);
+    let (end, finding) = match survey::survey(plan, extent, progress) {
+        Ok(surveyed) => (surveyed.end, None),
+        Err(unproven) => (unproven.end, Some(unproven.what)),
+    };
+    let failed = |error: io::Error| OpenError::io("looking at the log", &error);
+    let journal = dir.join(JOURNAL_DIR);
+    let mut this = LogInfo {
+        state,
+        log_id: end.log_id,
+        epochs: Vec::new(),
+        events: end.position,
+        commits: end.tree.size(),
+        root: end.tree.root(),
+        recorded_at: end.recorded_at,
+        head: head.map(|head| HeadInfo {
+            epoch: head.epoch,
+            position: head.position,
+            synced: head.synced,
+        }),
+        segments: segments(&journal).map_err(failed)?,
+        volumes: Vec::new(),
+        bytes: BytesOnDisk::default(),
+        set_aside: Vec::new(),
+        finding,
+    };
+    this.walk(&journal).map_err(failed)?;
+    this.weigh(dir, &journal).map_err(failed)?;
+    Ok(this)
+}
+
+/// The segments that are there, nothing counted yet.
+fn segments(journal: &Path) -> io::Result<Vec<SegmentInfo>> {
+    let numbers = segment::list(journal)?;
+    let segment = |number| {
+        let size = fs::metadata(segment::path(journal, number))?.len();
+        Ok(SegmentInfo {
+            number,
+            size,
+            used: segment::SEGMENT_HEADER_BYTES.min(size),
+            blocks: 0,
+        })
+    };
+    numbers.into_iter().map(segment).collect()
+}
+
+impl LogInfo {
+    /// Counts the blocks up to the end, and finds where epochs begin.
+    fn walk(&mut self, journal: &Path) -> io::Result<()> {
+        let mut walk = Walk::new(journal, None);
+        let mut reached = 0;
+        while reached < self.events {
+            let Some(walked) = walk.next()? else { break };
+            reached = walked.header.last_position();
+            let number = walked.place.segment;
+            if let Some(segment) = self.segments.iter_mut().find(|s| s.number == number) {
+                segment.blocks += 1;
+                segment.used = walked.end().offset;
+            }
+            let known = self.epochs.last().map_or(0, |last| last.epoch);
+            if walked.header.epoch != known {
+                self.new_epochs(&walked, walk.bytes(&walked)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks into a block for commits of later epochs: a block may hold earlier ones too.
+    fn new_epochs(&mut self, walked: &Walked, block: &[u8]) -> io::Result<()> {
+        let invalid = |error: &dyn std::fmt::Display| {
+            io::Error::new(io::ErrorKind::InvalidData, error.to_string())
+        };
+        let payload = walked.header.payload(block, false);
+        let payload = payload.map_err(|error| invalid(&error))?;
+        let places = block::records(&payload).map_err(|error| invalid(&error))?;
+        let payload = Bytes::from(payload);
+        for place in places {
+            let told =
+                record::decode_header(&payload.slice(place)).map_err(|error| invalid(&error))?;
+            if self
+                .epochs
+                .last()
+                .is_none_or(|last| last.epoch < told.epoch)
+            {
+                self.epochs.push(EpochInfo {
+                    epoch: told.epoch,
+                    first_position: told.first_position,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts what is taken on disk.
+    fn weigh(&mut self, dir: &Path, journal: &Path) -> io::Result<()> {
+        let asides = [dir.join(ASIDE_DIR), journal.join(stage::ASIDE_DIR)];
+        for folder in &asides {
+            for entry in entries(folder)? {
+                let bytes = on_disk(&entry)?;
+                self.bytes.set_aside += bytes;
+                self.set_aside.push((entry, bytes));
+            }
+        }
+        self.bytes.journal = on_disk(journal)?.saturating_sub(on_disk(&asides[1])?);
+        self.bytes.second_copy = on_disk(&dir.join(COPY_DIR))?;
+        self.bytes.index = on_disk(&dir.join(INDEX_DIR))?;
+        self.bytes.views = on_disk(&dir.join("views"))?;
+        for number in list_volumes(dir)? {
+            self.volumes.push(VolumeInfo {
+                number,
+                bytes: on_disk(&volume_path(dir, number))?,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// What is in a folder, in the order of names; nothing where there is none.
+fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut paths = entries
+        .map(|entry| Ok(entry?.path()))
+        .collect::<io::Result<Vec<_>>>()?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// The bytes that the files of a folder, or one file, take on disk. What a running process removes
+/// meanwhile counts as nothing.
+fn on_disk(path: &Path) -> io::Result<u64> {
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(error),
+    };
+    if !metadata.is_dir() {
+        return Ok(metadata.blocks() * 512);
+    }
+    entries(path)?
+        .iter()
+        .try_fold(0, |bytes, path| Ok(bytes + on_disk(path)?))
+}
