@@ -28,6 +28,7 @@ pub const ALL: &[(&str, Check)] = &[
     ("block", block),
     ("record", record),
     ("head", head),
+    ("index_chunk", index_chunk),
 ];
 
 /// Most bytes that a check may allocate in all for an input of this many: it copies and decodes its
@@ -231,6 +232,14 @@ fn read_head(file: &[u8]) {
         return;
     };
     assert_eq!(head_file::parse(&slot.encode()), Ok(Some(slot)));
+}
+
+/// A chunk of the index.
+pub fn index_chunk(bytes: &[u8]) {
+    crate::index::check_bytes(bytes);
+    if let Some(sealed) = crate::index::sealed(bytes) {
+        crate::index::check_bytes(&sealed);
+    }
 }
 
 #[cfg(test)]

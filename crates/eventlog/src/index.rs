@@ -34,8 +34,15 @@ mod merge;
 mod pages;
 mod tail;
 
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
 #[cfg(test)]
 mod tests;
+
+#[cfg(any(test, fuzzing))]
+pub(crate) use fuzzing::{check_bytes, sealed};
+#[cfg(test)]
+pub(crate) use tests::seeds;
 
 pub(crate) use build::{Building, Built, CHUNK_EVENTS, Plan};
 pub(crate) use chunk::Chunk;

@@ -524,3 +524,42 @@ fn parts_of_an_open_log_can_be_checked_again() {
     let (findings, log) = (Vec::new(), model.log());
     assert_ne!(log.check(&(1..=end), &mut |_| ()).unwrap(), findings);
 }
+
+#[test]
+fn after_a_fork_the_index_is_that_of_the_kept_part_and_goes_on() {
+    let mut random = Random::new();
+    for _ in 0..3 {
+        let mut model = settled(&mut random, 300);
+        model.open();
+        let commits: Vec<_> = model.log().read(1, u64::MAX).map(Result::unwrap).collect();
+        let kept = commits[commits.len() / 4 + random.below(commits.len() / 2)]
+            .header
+            .last_position();
+        model.close();
+        let held = crate::fork::Held::take(&model.path, &options()).unwrap();
+        let intent = crate::fork::Intent {
+            epoch: 2,
+            position: kept,
+            claimed: None,
+            told: serde_json::Value::Null,
+        };
+        held.fork(fixture::log_id(), &intent).unwrap();
+        drop(held);
+        model.position = kept;
+        for positions in model.streams.values_mut() {
+            positions.retain(|position| *position <= kept);
+        }
+        model.streams.retain(|_, positions| !positions.is_empty());
+        model.log = Some(crate::fork::open_pending(&model.path, &options()).unwrap());
+        crate::fork::settle(&model.path, &options()).unwrap();
+        for round in 1..=4 {
+            model.grow(&mut random, kept + round * 40);
+            model.check_all(&mut random, &format!("forked at {kept}, round {round}"));
+            model.close();
+            assert_eq!(verified(&model.path).findings, [], "forked at {kept}");
+            let report = model.open();
+            assert!(report.quick && report.healed.is_empty(), "{report:?}");
+            assert_eq!(model.log().head().epoch, 2);
+        }
+    }
+}

@@ -166,7 +166,8 @@ impl Town {
 
     #[track_caller]
     fn is_whole(&self, head: &Head, what: &str) {
-        let report = crate::verify(&self.path, crate::VerifyOptions::default(), &mut |_| ()).unwrap();
+        let report =
+            crate::verify(&self.path, crate::VerifyOptions::default(), &mut |_| ()).unwrap();
         assert_eq!(report.findings, [], "{what}");
         let log = DiskLog::open(&self.path, &options()).unwrap();
         assert_eq!(log.head(), *head, "{what}");

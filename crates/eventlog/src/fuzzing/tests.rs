@@ -111,6 +111,7 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
         "head" => [(1, false), (2, true)]
             .map(|(n, clean)| [slot(n, clean).encode(), slot(n + 1, false).encode()].concat())
             .into(),
+        "index_chunk" => crate::index::seeds(),
         _ => panic!("no seeds for {target}"),
     }
 }

@@ -39,10 +39,10 @@ use crate::replay::Reached;
 use crate::sequencer::End;
 use crate::varint::{Reader, Unreadable, put_signed, put_varint};
 
-const MAGIC: &[u8; 8] = b"bn-index";
-const CHUNK_FORMAT_VERSION: u16 = 1;
-const HEAD_BYTES: usize = 128;
-const HASHED_BYTES: usize = 96;
+pub(super) const MAGIC: &[u8; 8] = b"bn-index";
+pub(super) const CHUNK_FORMAT_VERSION: u16 = 1;
+pub(super) const HEAD_BYTES: usize = 128;
+pub(super) const HASHED_BYTES: usize = 96;
 
 /// The highest level: 4 chunks of one level make one of the next.
 pub(crate) const LEVEL_MAX: u8 = 2;

@@ -36,6 +36,12 @@ impl StreamKey {
         }
     }
 
+    /// The key with a digest, of no known id.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn of_digest(digest: u128) -> Self {
+        Self { digest, id: 0 }
+    }
+
     /// What is compared and stored.
     pub(crate) fn digest(self) -> u128 {
         self.digest

@@ -261,11 +261,12 @@ fn read_entry(reader: &mut Reader<'_>, first: u64, last: u64) -> Result<Entry, U
     let positions = reader.within(|steps| {
         let mut positions = Vec::with_capacity(count);
         let mut position = first;
-        for _ in 0..count {
+        for number in 0..count {
+            let step = steps.varint()?;
             position = position
-                .checked_add(steps.varint()?)
-                .filter(|position| *position <= last)
-                .ok_or_else(|| steps.fault("a position beyond the chunk"))?;
+                .checked_add(step)
+                .filter(|position| *position <= last && (step > 0 || number == 0))
+                .ok_or_else(|| steps.fault("an impossible position"))?;
             positions.push(position);
         }
         Ok(positions)

@@ -76,6 +76,21 @@ fn events(choices: &[u8], hot: u8) -> Events {
     Events(choices.iter().map(name).collect())
 }
 
+/// What a fuzzer starts with.
+pub(crate) fn seeds() -> Vec<Vec<u8>> {
+    let long: Vec<u8> = (0..=255).cycle().take(700).collect();
+    let of = |choices: &[u8], hot| {
+        let last = choices.len() as u64;
+        let chunk = events(choices, hot).chunk(1..=last);
+        chunk.in_memory().unwrap().to_vec()
+    };
+    vec![
+        of(&[9, 1, 2, 9, 1, 1], 2),
+        of(&long[..60], 0),
+        of(&long, 250),
+    ]
+}
+
 #[test]
 fn a_released_chunk_still_opens() {
     let chunk = events(&[9, 1, 2, 9, 1, 1], 2).chunk(1..=6);
