@@ -413,10 +413,21 @@ impl Server {
         server
     }
 
+    /// Starts one whose system calls are written down by a command that stands in front of it.
+    pub(crate) async fn start_under(front: Command, data: &Path) -> Self {
+        let server = Self::launched(Self::command_under(front, data));
+        server.wait_until_serving().await;
+        server
+    }
+
     /// Starts one and waits only until it says its address.
     pub(crate) fn announced(data: &Path) -> Self {
+        Self::launched(Self::command(data))
+    }
+
+    fn launched(command: Command) -> Self {
         let (sender, lines) = mpsc::channel::<String>();
-        let mut running = Running::spawn_and_tell(Self::command(data), Some(sender));
+        let mut running = Running::spawn_and_tell(command, Some(sender));
         let mut url = None;
         while url.is_none() {
             let line = tokio::task::block_in_place(|| lines.recv_timeout(SERVICE_TIME_MAX));
@@ -446,7 +457,15 @@ impl Server {
     }
 
     fn command(data: &Path) -> Command {
-        let mut command = Command::new(binary());
+        Self::with_arguments(Command::new(binary()), data)
+    }
+
+    fn command_under(mut front: Command, data: &Path) -> Command {
+        front.arg(binary());
+        Self::with_arguments(front, data)
+    }
+
+    fn with_arguments(mut command: Command, data: &Path) -> Command {
         command
             .arg("serve")
             .arg("--data")

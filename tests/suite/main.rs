@@ -2,13 +2,17 @@
 //!
 //! - `harness`: builds and runs the binary, starts and ends the service
 //! - `town`: a small community set up through the API, and what its people do
+//! - `load`: commands and questions that are cut off again and again
+//! - `strace`: what a transcript of the service's system calls proves
 //! - `raw`: calls below the client, for what a good client never sends
 //! - one module for each promise; its head says which
 //!
 //! Every test has a folder and a service of its own; all of them can run at once.
 
 mod harness;
+mod load;
 mod raw;
+mod strace;
 mod town;
 
 mod awards;
@@ -16,6 +20,7 @@ mod cli;
 mod consistency;
 mod damage;
 mod demo;
+mod durable;
 mod import;
 mod kill;
 mod races;

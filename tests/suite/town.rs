@@ -133,6 +133,13 @@ impl Town {
         self.server = Some(server);
     }
 
+    /// Starts its service again behind a command that watches it.
+    pub(crate) async fn start_under(&mut self, front: std::process::Command) {
+        let server = Server::start_under(front, &self.folder.data()).await;
+        self.session = Some(server.session(ADMIN).await);
+        self.server = Some(server);
+    }
+
     /// Takes its service, to end it in some way.
     pub(crate) fn stop(&mut self) -> Server {
         self.session = None;

@@ -362,8 +362,7 @@ fn each_part(
 /// Verifies a backup whole: its manifest, every file against its digest, every block and hash up to
 /// the end, the tree. Changes nothing. `progress` is told the position reached now and then.
 pub fn check(dir: &Path, progress: &mut dyn FnMut(u64)) -> Result<Manifest, BackupError> {
-    let manifest =
-        Manifest::read(dir)?.ok_or_else(|| BackupError::NoBackup(dir.to_owned()))?;
+    let manifest = Manifest::read(dir)?.ok_or_else(|| BackupError::NoBackup(dir.to_owned()))?;
     check_files(dir, &manifest, progress)?;
     Ok(manifest)
 }
@@ -376,7 +375,9 @@ fn check_files(
     let damaged = |what: String| BackupError::Damaged { what };
     for (file, number) in manifest.files.iter().zip(1..) {
         if file.segment != number || file.bytes < SEGMENT_HEADER_BYTES {
-            return Err(damaged(format!("segment {number} is missing in the manifest")));
+            return Err(damaged(format!(
+                "segment {number} is missing in the manifest"
+            )));
         }
         let path = segment::path(&dir.join(JOURNAL_DIR), file.segment);
         let opened = File::open(&path);

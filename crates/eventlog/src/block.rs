@@ -40,7 +40,7 @@ pub(crate) const BLOCK_HEADER_BYTES: usize = 144;
 pub(crate) const BLOCK_ALIGNMENT: usize = 16;
 
 /// What fills a block up to the alignment.
-const PADDING: u8 = 0xa5;
+pub(crate) const PADDING: u8 = 0xa5;
 
 /// Most bytes of a payload: one record of the greatest size with its length.
 pub(crate) const BLOCK_PAYLOAD_BYTES_MAX: usize = RECORD_BYTES_MAX + 4;
@@ -94,8 +94,9 @@ pub(crate) enum NotABlock {
     Vacant,
     #[error("the block's header is damaged")]
     Header,
-    #[error("the block has an unknown format version")]
-    Version,
+    /// Whole, and of this version, which is newer than what is known.
+    #[error("the block has format version {0}")]
+    Newer(u16),
     #[error("the block's stored bytes are damaged")]
     Stored,
     #[error("the block's hash is wrong")]
@@ -115,7 +116,7 @@ impl BlockHeader {
         self.first_position + u64::from(self.events) - 1
     }
 
-    fn put(&self, bytes: &mut [u8; BLOCK_HEADER_BYTES]) {
+    pub(crate) fn put(&self, bytes: &mut [u8; BLOCK_HEADER_BYTES]) {
         let mut put = |at: usize, part: &[u8]| bytes[at..at + part.len()].copy_from_slice(part);
         put(0, MAGIC);
         put(8, &BLOCK_FORMAT_VERSION.to_le_bytes());
@@ -147,8 +148,10 @@ impl BlockHeader {
         if bytes[..8] != *MAGIC || crc32fast::hash(&bytes[..140]) != crc {
             return Err(NotABlock::Header);
         }
-        if u16::from_le_bytes(array(bytes, 8)) != BLOCK_FORMAT_VERSION {
-            return Err(NotABlock::Version);
+        match u16::from_le_bytes(array(bytes, 8)) {
+            BLOCK_FORMAT_VERSION => {}
+            0 => return Err(NotABlock::Header),
+            version => return Err(NotABlock::Newer(version)),
         }
         let number = |at| u32::from_le_bytes(array(bytes, at));
         let wide = |at| u64::from_le_bytes(array(bytes, at));
@@ -230,7 +233,7 @@ fn array<const N: usize>(bytes: &[u8; BLOCK_HEADER_BYTES], at: usize) -> [u8; N]
     part
 }
 
-fn hash(header: &[u8], payload: &[u8]) -> [u8; 32] {
+pub(crate) fn hash(header: &[u8], payload: &[u8]) -> [u8; 32] {
     let hasher = Sha256::new()
         .chain_update(&header[..96])
         .chain_update(&header[128..140]);

@@ -14,11 +14,13 @@ use crate::checkpoint::Monitor;
 use crate::clock::Clock;
 use crate::commit::{CommitDraft, Head, Receipt, RecordedEvent};
 use crate::files::{FileLayer, OsFiles};
+use crate::head_file::Unread;
 use crate::journal::segment::SEGMENT_BYTES;
 use crate::log::{AppendError, BoxFuture, CloseError, Commits, EventLog, ReadError};
+use crate::newer::Newer;
 use crate::open::{self, Opened};
-use crate::queue::Waiting;
-use crate::sequencer::check_bounds;
+use crate::prepare::prepare;
+use crate::queue::{Answer, Waiting};
 use crate::sled_copy::VOLUME_EVENTS;
 use crate::writer::Shared;
 
@@ -91,6 +93,19 @@ pub enum OpenError {
         /// The folder.
         path: PathBuf,
     },
+    /// The folder was written by a newer version of this program.
+    #[error(
+        "{what} has format version {version}, and this program knows versions up to {known}; \
+         use the program that wrote it, or a newer one"
+    )]
+    NewerVersion {
+        /// What has that version, in words.
+        what: String,
+        /// The version it says.
+        version: u16,
+        /// The newest version that this program knows.
+        known: u16,
+    },
     /// An option is out of its bounds.
     #[error("{0}")]
     Options(&'static str),
@@ -114,6 +129,30 @@ pub enum OpenError {
         /// What is wrong.
         what: String,
     },
+}
+
+impl From<Newer> for OpenError {
+    fn from(newer: Newer) -> Self {
+        let Newer {
+            what,
+            version,
+            known,
+        } = newer;
+        Self::NewerVersion {
+            what,
+            version,
+            known,
+        }
+    }
+}
+
+impl From<Unread> for OpenError {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::Io(error) => Self::io("reading the head", &error),
+            Unread::Newer(newer) => newer.into(),
+        }
+    }
 }
 
 impl OpenError {
@@ -183,17 +222,13 @@ impl DiskLog {
     pub(crate) fn hand_over(
         &self,
         drafts: Vec<CommitDraft>,
-    ) -> Result<Vec<oneshot::Receiver<Result<Receipt, AppendError>>>, AppendError> {
+    ) -> Result<Vec<oneshot::Receiver<Answer>>, AppendError> {
         let mut waiting = Vec::with_capacity(drafts.len());
         let mut answers = Vec::with_capacity(drafts.len());
         for draft in drafts {
             let (answer, answered) = oneshot::channel();
-            let bytes = check_bounds(&draft)?;
-            waiting.push(Waiting {
-                draft,
-                bytes,
-                answer,
-            });
+            let prepared = prepare(draft)?;
+            waiting.push(Waiting { prepared, answer });
             answers.push(answered);
         }
         self.shared.queue.push_all(waiting)?;
@@ -220,17 +255,12 @@ impl DiskLog {
 impl EventLog for DiskLog {
     fn append(&self, draft: CommitDraft) -> BoxFuture<'static, Result<Receipt, AppendError>> {
         let (answer, answered) = oneshot::channel();
-        let pushed = check_bounds(&draft).and_then(|bytes| {
-            self.shared.queue.push(Waiting {
-                draft,
-                bytes,
-                answer,
-            })
-        });
+        let pushed = prepare(draft)
+            .and_then(|prepared| self.shared.queue.push(Waiting { prepared, answer }));
         Box::pin(async move {
             pushed?;
-            let lost = |_| Err(AppendError::Poisoned("the writer has ended".to_owned()));
-            answered.await.unwrap_or_else(lost)
+            let lost = |_| AppendError::Poisoned("the writer has ended".to_owned());
+            answered.await.map_err(lost)?.result
         })
     }
 

@@ -190,8 +190,7 @@ impl Held {
     pub fn examine(&self, each: &mut dyn FnMut(&Commit)) -> Result<Verdict, OpenError> {
         let (dir, options) = (&self.dir, &self.options);
         stage::finish(&*options.files, &self.journal).map_err(|error| failed(&error))?;
-        let head =
-            head_file::read(dir).map_err(|error| OpenError::io("reading the head", &error))?;
+        let head = head_file::read(dir)?;
         let damage = match heal::diagnose(dir, options, head)? {
             Ok(surveyed) => {
                 // An opening believes a head that was closed cleanly, and then refuses what the
@@ -308,7 +307,7 @@ fn finish(dir: &Path, options: &Options, note: &Note, branch: Branch<'_>) -> Res
     }
     files.sync_dir(&dir.join(COPY_DIR)).map_err(io)?;
 
-    let old = head_file::read(dir).map_err(io)?;
+    let old = head_file::read(dir)?;
     let kept = (first - 1) * options.volume_events;
     let slot = HeadSlot {
         log_id: note.log_id,

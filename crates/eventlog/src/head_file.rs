@@ -9,15 +9,18 @@
 //!  80  last position synced in both copies:8           88  zeros:4       92  CRC-32 of 0..92
 //! ```
 //!
-//! The valid slot with the higher sequence counts; writing goes to the other one.
+//! The valid slot with the higher sequence counts; writing goes to the other one. A whole slot of a
+//! newer format version makes the file unreadable: which slot counts is that version's to say.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
 use crate::files::{FileLayer, LogFile};
+use crate::newer::Newer;
 
 /// The name of the file in the log's folder.
 pub(crate) const HEAD_FILE: &str = "head";
@@ -25,8 +28,8 @@ pub(crate) const HEAD_FILE: &str = "head";
 const MAGIC: &[u8; 8] = b"bn-head\n";
 const HEAD_FORMAT_VERSION: u16 = 1;
 const FLAG_CLEAN: u16 = 1;
-const SLOT_BYTES: usize = 96;
-const SLOT_STRIDE: u64 = 4_096;
+pub(crate) const SLOT_BYTES: usize = 96;
+pub(crate) const SLOT_STRIDE: u64 = 4_096;
 
 /// What a slot says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +44,7 @@ pub(crate) struct HeadSlot {
 }
 
 impl HeadSlot {
-    fn encode(&self) -> [u8; SLOT_BYTES] {
+    pub(crate) fn encode(&self) -> [u8; SLOT_BYTES] {
         let mut bytes = [0; SLOT_BYTES];
         let mut put = |at: usize, part: &[u8]| bytes[at..at + part.len()].copy_from_slice(part);
         put(0, MAGIC);
@@ -58,7 +61,8 @@ impl HeadSlot {
         bytes
     }
 
-    fn decode(bytes: &[u8; SLOT_BYTES]) -> Option<Self> {
+    /// `None` if the slot is not whole.
+    fn decode(bytes: &[u8; SLOT_BYTES]) -> Option<Result<Self, Newer>> {
         let wide = |at: usize| {
             bytes[at..]
                 .first_chunk()
@@ -74,13 +78,20 @@ impl HeadSlot {
                 .first_chunk()
                 .map(|part| u16::from_le_bytes(*part))
         };
-        let whole = bytes[..8] == *MAGIC
-            && short(8)? == HEAD_FORMAT_VERSION
-            && number(92)? == crc32fast::hash(&bytes[..92]);
+        let version = short(8)?;
+        let whole =
+            bytes[..8] == *MAGIC && version > 0 && number(92)? == crc32fast::hash(&bytes[..92]);
         if !whole {
             return None;
         }
-        Some(Self {
+        if version > HEAD_FORMAT_VERSION {
+            return Some(Err(Newer {
+                what: format!("the file `{HEAD_FILE}`"),
+                version,
+                known: HEAD_FORMAT_VERSION,
+            }));
+        }
+        Some(Ok(Self {
             log_id: Uuid::from_bytes(*bytes[24..].first_chunk()?),
             epoch: number(12)?,
             sequence: wide(16)?,
@@ -88,25 +99,49 @@ impl HeadSlot {
             position: wide(40)?,
             hash: *bytes[48..].first_chunk()?,
             synced: wide(80)?,
-        })
+        }))
     }
 }
 
+/// Why the file gives no slot although it is there and can be whole.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unread {
+    /// The operating system refused.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// It was written by a newer version.
+    #[error(transparent)]
+    Newer(#[from] Newer),
+}
+
 /// Reads the slot that counts; `None` when the file is missing or neither slot is whole.
-pub(crate) fn read(dir: &Path) -> io::Result<Option<HeadSlot>> {
-    let bytes = match std::fs::read(dir.join(HEAD_FILE)) {
-        Ok(bytes) => bytes,
+pub(crate) fn read(dir: &Path) -> Result<Option<HeadSlot>, Unread> {
+    let file = match File::open(dir.join(HEAD_FILE)) {
+        Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.into()),
     };
+    let mut bytes = Vec::new();
+    // However long the file is, no more than two slots are looked at.
+    file.take(SLOT_STRIDE + SLOT_BYTES as u64)
+        .read_to_end(&mut bytes)?;
+    Ok(parse(&bytes)?)
+}
+
+/// The slot that counts in the bytes of the file.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Option<HeadSlot>, Newer> {
     let slot = |at: u64| {
         let part = bytes.get(usize::try_from(at).ok()?..)?;
         HeadSlot::decode(part.first_chunk()?)
     };
-    Ok([slot(0), slot(SLOT_STRIDE)]
-        .into_iter()
-        .flatten()
-        .max_by_key(|slot| slot.sequence))
+    let mut newest: Option<HeadSlot> = None;
+    for slot in [slot(0), slot(SLOT_STRIDE)].into_iter().flatten() {
+        let slot = slot?;
+        if newest.is_none_or(|newest| slot.sequence >= newest.sequence) {
+            newest = Some(slot);
+        }
+    }
+    Ok(newest)
 }
 
 /// Writes slots, each over the older one.

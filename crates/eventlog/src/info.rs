@@ -209,7 +209,11 @@ impl LogInfo {
         for place in places {
             let told =
                 record::decode_header(&payload.slice(place)).map_err(|error| invalid(&error))?;
-            if self.epochs.last().is_none_or(|last| last.epoch < told.epoch) {
+            if self
+                .epochs
+                .last()
+                .is_none_or(|last| last.epoch < told.epoch)
+            {
                 self.epochs.push(EpochInfo {
                     epoch: told.epoch,
                     first_position: told.first_position,

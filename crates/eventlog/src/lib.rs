@@ -2,7 +2,8 @@
 //!
 //! - `commit`: what goes in and what comes out; `log`: the [`EventLog`] trait and its errors
 //! - `record`: the bytes of a commit; `merkle`: the tree over all commits
-//! - `sequencer`: numbers commits, the same for every backend; `stream_index`: streams to positions
+//! - `prepare`: what is done for a commit before it has numbers; `sequencer`: numbers commits, the
+//!   same for every backend; `gather`: packs them into blocks; `stream_index`: streams to positions
 //! - `memory`: a backend in memory, with faults to inject
 //! - `disk`: the backend on disk. `open` verifies and opens it (`survey`, `replay`), `writer` appends
 //!   (`queue`, `journal`, `block`), `checkpoint` feeds the second copy (`sled_copy`) and the head
@@ -12,6 +13,8 @@
 //! - `backup`: copies of a log that grow, and a log made out of one
 //! - `info`: what a log is made of and what it takes on disk
 //! - `subscribe`: following a log, from what is there to what comes
+//! - `newer`: what is said of bytes that a newer version wrote
+//! - `fuzzing`: what must hold for any bytes that a decoder is given (not in ordinary builds)
 //! - `files`: the file system as the writing side sees it
 //! - `bench`: what all of it costs, beside the bare disk
 //! - `clock`, `entropy`: the one source each of time and randomness
@@ -37,12 +40,15 @@ mod carve;
 mod checkpoint;
 mod commit;
 mod disk;
+mod gather;
 mod head_file;
 mod heal;
 mod info;
 mod journal;
 mod log;
+mod newer;
 mod open;
+mod prepare;
 mod queue;
 mod read_log;
 mod replay;
@@ -55,6 +61,10 @@ mod varint;
 mod verify;
 mod view;
 mod writer;
+
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 
 #[cfg(test)]
 mod contract;

@@ -33,6 +33,10 @@ pub const GROUP_COMMITS_MAX: usize = 1_024;
 /// Most bytes of commits that are made durable together, before compression.
 pub const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// Bytes of records, before compression, after which a group goes on in another block: a reader of
+/// one stream unpacks whole blocks.
+pub const BLOCK_PAYLOAD_TARGET_BYTES: usize = 64 * 1024;
+
 /// Most events that one reading of a stream gives, whatever was asked for.
 pub const STREAM_READ_EVENTS_MAX: usize = 100_000;
 

@@ -10,10 +10,12 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::commit::{Commit, CommitDraft, Head, Receipt, RecordedEvent};
+use crate::gather::Gathering;
 use crate::limits::STREAM_READ_EVENTS_MAX;
 use crate::log::{AppendError, BoxFuture, CloseError, Commits, EventLog, ReadError};
+use crate::prepare::prepare;
 use crate::record;
-use crate::sequencer::{End, Sequencer, check_bounds};
+use crate::sequencer::{End, Sequencer};
 use crate::stream_index::{StreamIndex, StreamKey};
 
 /// What goes wrong on purpose.
@@ -117,8 +119,8 @@ impl State {
         wanted.contains(&first).then(|| self.faults.remove(0))
     }
 
-    fn append(&mut self, draft: &CommitDraft) -> Result<Receipt, AppendError> {
-        check_bounds(draft)?;
+    fn append(&mut self, draft: CommitDraft) -> Result<Receipt, AppendError> {
+        let prepared = prepare(draft)?;
         if self.closed {
             return Err(AppendError::Closed);
         }
@@ -133,16 +135,19 @@ impl State {
             return Err(self.poison("an injected failure to write"));
         }
         let index = &self.index;
-        let (sequenced, receipt) = self
+        let mut gathering = Gathering::default();
+        let version_of = |key| Ok(index.version(key));
+        let receipt = self
             .sequencer
-            .sequence(draft, |key| Ok(index.version(key)))?;
-        for (key, version, position) in sequenced.entries {
-            let in_order = self.index.add(key, version, position);
+            .sequence(&prepared, version_of, &mut gathering)?;
+        for (key, version, position) in &gathering.entries {
+            let in_order = self.index.add(*key, *version, *position);
             debug_assert!(in_order, "versions are gapless");
         }
         self.sequencer.settle();
+        let first_position = receipt.position + 1 - gathering.entries.len() as u64;
         self.records
-            .push((sequenced.first_position, sequenced.record.into()));
+            .push((first_position, gathering.into_record().into()));
         if fault == Some(Fault::LoseAnswer) {
             return Err(self.poison("an injected loss of the answer"));
         }
@@ -183,7 +188,7 @@ impl State {
 impl EventLog for MemoryLog {
     fn append(&self, draft: CommitDraft) -> BoxFuture<'static, Result<Receipt, AppendError>> {
         let mut state = self.state();
-        let result = state.append(&draft);
+        let result = state.append(draft);
         if let Ok(receipt) = &result {
             self.published.send_replace(receipt.position);
         }

@@ -149,7 +149,7 @@ pub(crate) fn take(dir: &Path, options: &Options) -> Result<File, OpenError> {
 }
 
 fn proceed(dir: &Path, options: &Options, lock: File) -> Result<Opened, OpenError> {
-    let head = head_file::read(dir).map_err(|error| OpenError::io("reading the head", &error))?;
+    let head = head_file::read(dir)?;
     let mut report = OpenReport {
         clean: head.is_some_and(|head| head.clean),
         healed: Vec::new(),

@@ -2,20 +2,42 @@
 //! commit.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::commit::{CommitDraft, Receipt};
+use crate::commit::Receipt;
 use crate::limits::{GROUP_BYTES_MAX, GROUP_COMMITS_MAX, QUEUE_BYTES_MAX, QUEUE_COMMITS_MAX};
 use crate::log::AppendError;
+use crate::prepare::Prepared;
+
+/// How long the writer looks out for the next commit before it sleeps: being woken costs about as
+/// much, and whoever was just answered often comes again.
+const LOOK_OUT: Duration = Duration::from_micros(40);
 
 /// A commit that waits for the writer.
 pub(crate) struct Waiting {
-    pub(crate) draft: CommitDraft,
-    /// The most bytes its record can take.
-    pub(crate) bytes: usize,
-    pub(crate) answer: oneshot::Sender<Result<Receipt, AppendError>>,
+    pub(crate) prepared: Prepared,
+    pub(crate) answer: oneshot::Sender<Answer>,
+}
+
+/// What a waiting appender is told.
+pub(crate) struct Answer {
+    pub(crate) result: Result<Receipt, AppendError>,
+    /// Given back to be freed by the thread that made it: the writer has no time for that.
+    _prepared: Prepared,
+}
+
+impl Waiting {
+    /// Answers whoever waits, if anybody still does.
+    pub(crate) fn answer(self, result: Result<Receipt, AppendError>) {
+        let _ = self.answer.send(Answer {
+            result,
+            _prepared: self.prepared,
+        });
+    }
 }
 
 #[derive(Default)]
@@ -30,6 +52,8 @@ struct State {
 #[derive(Default)]
 pub(crate) struct Queue {
     state: Mutex<State>,
+    /// How many wait, to be looked at without the lock.
+    count: AtomicUsize,
     filled: Condvar,
 }
 
@@ -54,7 +78,7 @@ impl Queue {
         }
         let before = (state.waiting.len(), state.bytes);
         for waiting in all {
-            state.bytes += waiting.bytes;
+            state.bytes += waiting.prepared.bytes;
             state.waiting.push_back(waiting);
         }
         if state.waiting.len() > QUEUE_COMMITS_MAX || state.bytes > QUEUE_BYTES_MAX {
@@ -62,6 +86,7 @@ impl Queue {
             state.bytes = before.1;
             return Err(AppendError::Overloaded);
         }
+        self.count.store(state.waiting.len(), Ordering::Release);
         drop(state);
         self.filled.notify_one();
         Ok(())
@@ -69,20 +94,26 @@ impl Queue {
 
     /// Waits for commits and takes a group of them; nothing once the queue is refused and empty.
     pub(crate) fn take_group(&self) -> Option<Vec<Waiting>> {
+        let begun = Instant::now();
+        while self.count.load(Ordering::Acquire) == 0 && begun.elapsed() < LOOK_OUT {
+            std::hint::spin_loop();
+        }
         let ready = |state: &mut State| state.waiting.is_empty() && state.refusal.is_none();
         let state = self.filled.wait_while(self.state(), ready);
         let mut state = state.unwrap_or_else(PoisonError::into_inner);
         let mut bytes = 0;
         let mut group = Vec::new();
         while let Some(next) = state.waiting.front() {
-            let full = group.len() >= GROUP_COMMITS_MAX || bytes + next.bytes > GROUP_BYTES_MAX;
+            let full =
+                group.len() >= GROUP_COMMITS_MAX || bytes + next.prepared.bytes > GROUP_BYTES_MAX;
             if full && !group.is_empty() {
                 break;
             }
-            bytes += next.bytes;
+            bytes += next.prepared.bytes;
             group.extend(state.waiting.pop_front());
         }
         state.bytes -= bytes;
+        self.count.store(state.waiting.len(), Ordering::Release);
         (!group.is_empty()).then_some(group)
     }
 
@@ -98,10 +129,10 @@ impl Queue {
         state.refusal = Some(reason.clone());
         state.bytes = 0;
         let waiting = std::mem::take(&mut state.waiting);
+        self.count.store(0, Ordering::Release);
         drop(state);
         for waiting in waiting {
-            // Whoever no longer listens needs no answer.
-            let _ = waiting.answer.send(Err(reason.clone()));
+            waiting.answer(Err(reason.clone()));
         }
         self.filled.notify_all();
     }
@@ -111,12 +142,13 @@ impl Queue {
 mod tests {
     use super::*;
     use crate::fixture;
+    use crate::prepare::prepare;
 
     fn waiting(bytes: usize) -> Waiting {
-        let draft = fixture::commit(0, &[("shift/a", 0)]);
+        let mut prepared = prepare(fixture::commit(0, &[("shift/a", 0)])).unwrap();
+        prepared.bytes = bytes;
         Waiting {
-            draft,
-            bytes,
+            prepared,
             answer: oneshot::channel().0,
         }
     }

@@ -39,7 +39,7 @@ pub(crate) fn extent(dir: &Path) -> Result<(FolderState, Extent), OpenError> {
     }
     crate::fork::refuse_pending(dir)?;
     let running = is_held(dir)?;
-    let head = head_file::read(dir).map_err(|error| OpenError::io("reading the head", &error))?;
+    let head = head_file::read(dir)?;
     Ok(match head {
         Some(head) if running => (FolderState::Running, Extent::Acknowledged(head)),
         Some(HeadSlot { clean: true, .. }) => (FolderState::Closed, Extent::Proven(head)),

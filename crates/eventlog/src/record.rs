@@ -42,12 +42,12 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::clock::instant_from_micros;
-use crate::commit::{Commit, CommitDraft, CommitHeader, EventDraft, RecordedEvent};
+use crate::commit::{Commit, CommitDraft, CommitHeader, EventDraft, HeaderDraft, RecordedEvent};
 use crate::limits::{
     EVENTS_PER_COMMIT_MAX, POLICY_SET_BYTES_MAX, POLICY_SETS_MAX, RECORD_BYTES_MAX, ROLE_BYTES_MAX,
     TYPE_NAME_BYTES_MAX,
 };
-use crate::varint::{Reader, Unreadable, put_bytes, put_signed, put_varint};
+use crate::varint::{Reader, Unreadable, put_bytes, put_signed, put_varint, varint_bytes};
 
 /// The version of the grammar that is written.
 pub const RECORD_FORMAT_VERSION: u8 = 1;
@@ -78,61 +78,102 @@ pub fn record_bytes_bound(draft: &CommitDraft) -> usize {
     16 + HEADER_ITEM_BYTES_MAX + texts + draft.events.iter().map(event).sum::<usize>()
 }
 
-/// A record and its leaf.
-pub(crate) struct Encoded {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) leaf: [u8; 32],
+/// The event items of a record, and what its leaf needs of them.
+#[derive(Debug, Default)]
+pub(crate) struct EncodedEvents {
+    /// The items, each behind its length.
+    pub(crate) items: Vec<u8>,
+    /// The hash of each.
+    pub(crate) hashes: Vec<[u8; 32]>,
 }
 
-/// Encodes a commit: its header, and each event with the version it gets in its stream.
-pub(crate) fn encode<'a>(
-    header: &CommitHeader,
+/// Encodes the events of a commit, each with the version it gets in its stream.
+pub(crate) fn encode_events<'a>(
     seed: [u8; 16],
-    events: impl Iterator<Item = (&'a EventDraft, u64)>,
-) -> Encoded {
-    let mut bytes = Vec::with_capacity(512);
-    bytes.extend_from_slice(&seed);
-    let mut leaf = LeafHasher::new(seed);
+    events: impl ExactSizeIterator<Item = (&'a EventDraft, u64)>,
+) -> EncodedEvents {
+    let mut encoded = EncodedEvents {
+        items: Vec::new(),
+        hashes: Vec::with_capacity(events.len()),
+    };
     let mut item = Vec::with_capacity(512);
-    put_header(&mut item, header);
-    leaf.item(&item);
-    put_bytes(&mut bytes, &item);
-    for (event, version) in events {
+    for ((event, version), number) in events.zip(1..) {
         item.clear();
         put_event(&mut item, event, version);
-        leaf.item(&item);
-        put_bytes(&mut bytes, &item);
+        encoded.hashes.push(item_hash(salt(seed, number), &item));
+        put_bytes(&mut encoded.items, &item);
     }
-    Encoded {
-        bytes,
-        leaf: leaf.finish(),
-    }
+    encoded
 }
 
-fn put_header(item: &mut Vec<u8>, header: &CommitHeader) {
-    item.push(header.format_version);
-    item.extend_from_slice(header.log_id.as_bytes());
-    put_varint(item, u64::from(header.epoch));
-    put_varint(item, header.commit_number);
-    put_varint(item, header.first_position);
-    put_varint(item, u64::from(header.event_count));
-    item.extend_from_slice(header.command_id.as_bytes());
-    item.extend_from_slice(&header.fingerprint);
-    put_instant(item, &header.recorded_at);
-    item.extend_from_slice(header.principal.as_bytes());
-    put_option(item, header.acting_for.as_ref(), put_uuid);
-    put_option(item, header.role.as_ref(), put_text);
-    item.push(header.channel.number());
-    put_option(item, header.cause.as_ref(), |item, cause| {
+/// What the log itself says of a commit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Numbers {
+    pub(crate) log_id: Uuid,
+    pub(crate) epoch: u32,
+    pub(crate) commit_number: u64,
+    pub(crate) first_position: u64,
+    pub(crate) event_count: u32,
+    pub(crate) recorded_at: Instant,
+}
+
+/// Encodes the header of a commit.
+pub(crate) fn put_header(item: &mut Vec<u8>, told: &HeaderDraft, numbers: &Numbers) {
+    item.push(RECORD_FORMAT_VERSION);
+    item.extend_from_slice(numbers.log_id.as_bytes());
+    put_varint(item, u64::from(numbers.epoch));
+    put_varint(item, numbers.commit_number);
+    put_varint(item, numbers.first_position);
+    put_varint(item, u64::from(numbers.event_count));
+    item.extend_from_slice(told.command_id.as_bytes());
+    item.extend_from_slice(&told.fingerprint);
+    put_instant(item, &numbers.recorded_at);
+    item.extend_from_slice(told.principal.as_bytes());
+    put_option(item, told.acting_for.as_ref(), put_uuid);
+    put_option(item, told.role.as_ref(), put_text);
+    item.push(told.channel.number());
+    put_option(item, told.cause.as_ref(), |item, cause| {
         put_varint(item, *cause);
     });
-    put_option(item, header.correlation.as_ref(), put_uuid);
-    put_varint(item, header.policy_sets.len() as u64);
-    for name in &header.policy_sets {
+    put_option(item, told.correlation.as_ref(), put_uuid);
+    put_varint(item, told.policy_sets.len() as u64);
+    for name in &told.policy_sets {
         put_bytes(item, name.as_bytes());
     }
-    item.push(header.visibility.number());
+    item.push(told.visibility.number());
     put_varint(item, 0);
+}
+
+/// Bytes of the record that [`put_record`] makes of these parts.
+pub(crate) fn record_bytes(header_item: &[u8], events: &EncodedEvents) -> usize {
+    16 + varint_bytes(header_item.len() as u64) + header_item.len() + events.items.len()
+}
+
+/// Appends the record of a commit.
+pub(crate) fn put_record(
+    bytes: &mut Vec<u8>,
+    seed: [u8; 16],
+    header_item: &[u8],
+    events: &EncodedEvents,
+) {
+    bytes.extend_from_slice(&seed);
+    put_bytes(bytes, header_item);
+    bytes.extend_from_slice(&events.items);
+}
+
+/// The leaf of the record that [`put_record`] makes of these parts; `header_salt` is the salt of
+/// item 0.
+pub(crate) fn leaf_of_parts(
+    header_salt: [u8; 16],
+    header_item: &[u8],
+    events: &EncodedEvents,
+) -> [u8; 32] {
+    let mut hasher = Sha256::new_with_prefix([0x00]);
+    hasher.update(item_hash(header_salt, header_item));
+    for hash in &events.hashes {
+        hasher.update(hash);
+    }
+    hasher.finalize().into()
 }
 
 fn put_event(item: &mut Vec<u8>, event: &EventDraft, version: u64) {

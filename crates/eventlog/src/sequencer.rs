@@ -9,14 +9,12 @@ use domain::{Instant, StreamName};
 use uuid::Uuid;
 
 use crate::clock::{Clock, WatchedClock};
-use crate::commit::{CommitDraft, CommitHeader, Head, Receipt};
-use crate::limits::{
-    EVENTS_PER_COMMIT_MAX, POLICY_SET_BYTES_MAX, POLICY_SETS_MAX, RECORD_BYTES_MAX, ROLE_BYTES_MAX,
-    STREAMS_PER_COMMIT_MAX, TYPE_NAME_BYTES_MAX,
-};
+use crate::commit::{Head, Receipt};
+use crate::gather::Gathering;
 use crate::log::{AppendError, ReadError};
 use crate::merkle::CompactRange;
-use crate::record;
+use crate::prepare::{self, Events, Prepared};
+use crate::record::{self, Numbers};
 use crate::stream_index::StreamKey;
 
 /// Where a log ends: all that is needed to go on with it.
@@ -56,21 +54,16 @@ impl End {
     }
 }
 
-/// A commit that has its numbers and is not stored yet.
-pub(crate) struct Sequenced {
-    pub(crate) record: Vec<u8>,
-    pub(crate) first_position: u64,
-    /// Key, version and position of each event.
-    pub(crate) entries: Vec<(StreamKey, u64, u64)>,
-    pub(crate) commit_number: u64,
-}
-
 /// Gives commits their numbers, in order.
 pub(crate) struct Sequencer {
     end: End,
     clock: WatchedClock,
     /// Versions of streams written since the last [`Sequencer::settle`].
-    unsettled: HashMap<StreamKey, u64>,
+    unsettled: HashMap<StreamKey, u64, foldhash::fast::RandomState>,
+    /// Of the commit at hand: the versions of its streams, and their places in the receipt.
+    versions: Vec<u64>,
+    places: Vec<Option<usize>>,
+    header_item: Vec<u8>,
 }
 
 impl Sequencer {
@@ -78,7 +71,10 @@ impl Sequencer {
         Self {
             end,
             clock: WatchedClock::new(clock),
-            unsettled: HashMap::new(),
+            unsettled: HashMap::default(),
+            versions: Vec::new(),
+            places: Vec::new(),
+            header_item: Vec::new(),
         }
     }
 
@@ -92,189 +88,114 @@ impl Sequencer {
         self.unsettled.clear();
     }
 
-    /// Numbers a commit. Refused, it leaves no trace.
+    /// Numbers a commit and puts its record into `gathering`. Refused, it leaves no trace.
     pub(crate) fn sequence(
         &mut self,
-        draft: &CommitDraft,
+        prepared: &Prepared,
         version_of: impl Fn(StreamKey) -> Result<u64, ReadError>,
-    ) -> Result<(Sequenced, Receipt), AppendError> {
-        let mut versions = self.expected_versions(draft, &version_of)?;
-        let now = self
-            .clock
-            .now(draft.not_before)
-            .map_err(|jumped| AppendError::ClockJumped {
-                seconds: jumped.seconds,
-            })?;
+        gathering: &mut Gathering,
+    ) -> Result<Receipt, AppendError> {
+        self.find_versions(prepared, version_of)?;
+        let now = self.clock.now(prepared.not_before);
+        let now = now.map_err(|jumped| AppendError::ClockJumped {
+            seconds: jumped.seconds,
+        })?;
         let recorded_at = self.end.recorded_at.map_or(now, |last| last.max(now));
-        let first_position = self.end.position + 1;
-
-        let mut entries = Vec::with_capacity(draft.events.len());
-        let mut stream_versions: Vec<(StreamName, u64)> = Vec::new();
-        for (event, position) in draft.events.iter().zip(first_position..) {
-            let key = StreamKey::of(&event.stream);
-            let (version, place) = match versions.get_mut(&key) {
-                Some(known) => known,
-                None => versions
-                    .entry(key)
-                    .or_insert((self.version(key, &version_of)?, None)),
-            };
-            *version += 1;
-            entries.push((key, *version, position));
-            let place = *place.get_or_insert_with(|| {
-                stream_versions.push((event.stream.clone(), 0));
-                stream_versions.len() - 1
-            });
-            stream_versions[place].1 = *version;
-        }
-
-        let header = self.header(draft, first_position, recorded_at);
-        let with_versions = draft
-            .events
-            .iter()
-            .zip(entries.iter().map(|(_, version, _)| *version));
-        let encoded = record::encode(&header, draft.seed, with_versions);
-        self.end.tree.append(encoded.leaf, |_, _, _| ());
-        self.end.position = header.last_position();
-        self.end.recorded_at = Some(recorded_at);
-        self.unsettled
-            .extend(entries.iter().map(|(key, version, _)| (*key, *version)));
-        let receipt = Receipt {
-            epoch: header.epoch,
-            position: self.end.position,
-            commit_number: header.commit_number,
-            commit_hash: encoded.leaf,
-            stream_versions,
-            recorded_at,
-            replayed: false,
-        };
-        let sequenced = Sequenced {
-            record: encoded.bytes,
-            first_position,
-            commit_number: header.commit_number,
-            entries,
-        };
-        Ok((sequenced, receipt))
-    }
-
-    fn header(
-        &self,
-        draft: &CommitDraft,
-        first_position: u64,
-        recorded_at: Instant,
-    ) -> CommitHeader {
-        let told = draft.header.clone();
-        CommitHeader {
-            format_version: record::RECORD_FORMAT_VERSION,
+        let numbers = Numbers {
             log_id: self.end.log_id,
             epoch: self.end.epoch,
             commit_number: self.end.tree.size(),
-            first_position,
-            event_count: u32::try_from(draft.events.len()).unwrap_or(u32::MAX),
-            command_id: told.command_id,
-            fingerprint: told.fingerprint,
+            first_position: self.end.position + 1,
+            event_count: u32::try_from(prepared.stream_of_event.len()).unwrap_or(u32::MAX),
             recorded_at,
-            principal: told.principal,
-            acting_for: told.acting_for,
-            role: told.role,
-            channel: told.channel,
-            cause: told.cause,
-            correlation: told.correlation,
-            policy_sets: told.policy_sets,
-            visibility: told.visibility,
-        }
+        };
+
+        let late;
+        let events = match &prepared.events {
+            Events::Encoded(events) => events,
+            Events::Drafts(drafts) => {
+                let mut versions = self.versions.clone();
+                let places = &prepared.stream_of_event;
+                late = prepare::encode(drafts, prepared.seed, places, &mut versions);
+                &late
+            }
+        };
+        self.header_item.clear();
+        record::put_header(&mut self.header_item, &prepared.header, &numbers);
+        let leaf = record::leaf_of_parts(prepared.header_salt, &self.header_item, events);
+        let length = record::record_bytes(&self.header_item, events);
+        let payload = gathering.record(&numbers, length);
+        record::put_record(payload, prepared.seed, &self.header_item, events);
+
+        let stream_versions = self.take_versions(prepared, numbers.first_position, gathering);
+        self.end.tree.append(leaf, |_, _, _| ());
+        self.end.position += u64::from(numbers.event_count);
+        self.end.recorded_at = Some(recorded_at);
+        Ok(Receipt {
+            epoch: numbers.epoch,
+            position: self.end.position,
+            commit_number: numbers.commit_number,
+            commit_hash: leaf,
+            stream_versions,
+            recorded_at,
+            replayed: false,
+        })
     }
 
-    fn version(
-        &self,
-        key: StreamKey,
+    /// Finds the version of every stream of a commit; refuses if one that was read has moved.
+    fn find_versions(
+        &mut self,
+        prepared: &Prepared,
         version_of: impl Fn(StreamKey) -> Result<u64, ReadError>,
-    ) -> Result<u64, AppendError> {
-        match self.unsettled.get(&key) {
-            Some(version) => Ok(*version),
-            None => version_of(key).map_err(|error| AppendError::Unreadable(error.to_string())),
-        }
-    }
-
-    /// The versions of the streams that were read, all as expected, with room for the place of the
-    /// stream in the receipt.
-    fn expected_versions(
-        &self,
-        draft: &CommitDraft,
-        version_of: impl Fn(StreamKey) -> Result<u64, ReadError>,
-    ) -> Result<HashMap<StreamKey, (u64, Option<usize>)>, AppendError> {
-        let mut versions = HashMap::with_capacity(draft.expected.len());
-        for (stream, expected) in &draft.expected {
-            let key = StreamKey::of(stream);
-            let actual = self.version(key, &version_of)?;
-            if actual != *expected {
-                let (stream, expected) = (stream.clone(), *expected);
+    ) -> Result<(), AppendError> {
+        self.versions.clear();
+        for stream in &prepared.streams {
+            let actual = match self.unsettled.get(&stream.key) {
+                Some(version) => *version,
+                None => version_of(stream.key)
+                    .map_err(|error| AppendError::Unreadable(error.to_string()))?,
+            };
+            if let Some(expected) = stream.expected
+                && actual != expected
+            {
                 return Err(AppendError::Conflict {
-                    stream,
+                    stream: stream.name.clone(),
                     expected,
                     actual,
                 });
             }
-            if versions.insert(key, (actual, None)).is_some() {
-                return Err(AppendError::Malformed("a stream is expected twice"));
+            self.versions.push(actual);
+        }
+        Ok(())
+    }
+
+    /// Moves the versions on, one for each event; answers those of the streams that were written,
+    /// in the order of their first event.
+    fn take_versions(
+        &mut self,
+        prepared: &Prepared,
+        first_position: u64,
+        gathering: &mut Gathering,
+    ) -> Vec<(StreamName, u64)> {
+        self.places.clear();
+        self.places.resize(prepared.streams.len(), None);
+        let mut written: Vec<(StreamName, u64)> = Vec::with_capacity(1);
+        for (place, position) in prepared.stream_of_event.iter().zip(first_position..) {
+            let place = *place as usize;
+            let stream = &prepared.streams[place];
+            let version = &mut self.versions[place];
+            *version += 1;
+            gathering.entry(stream.key, *version, position);
+            if let Some(known) = self.places[place] {
+                written[known].1 = *version;
+            } else {
+                self.places[place] = Some(written.len());
+                written.push((stream.name.clone(), *version));
             }
         }
-        Ok(versions)
-    }
-}
-
-/// Checks a draft against the bounds that do not depend on the log, before it waits in a queue.
-/// Answers the most bytes its record can take.
-pub(crate) fn check_bounds(draft: &CommitDraft) -> Result<usize, AppendError> {
-    if draft.events.is_empty() {
-        return Err(AppendError::Malformed("no events"));
-    }
-    within(
-        "events of a commit",
-        draft.events.len(),
-        EVENTS_PER_COMMIT_MAX,
-    )?;
-    within(
-        "streams of a commit",
-        draft.expected.len(),
-        STREAMS_PER_COMMIT_MAX,
-    )?;
-    let header = &draft.header;
-    within(
-        "bytes of a role",
-        header.role.as_ref().map_or(0, String::len),
-        ROLE_BYTES_MAX,
-    )?;
-    within(
-        "policy sets of a commit",
-        header.policy_sets.len(),
-        POLICY_SETS_MAX,
-    )?;
-    for name in &header.policy_sets {
-        within(
-            "bytes of a policy set's name",
-            name.len(),
-            POLICY_SET_BYTES_MAX,
-        )?;
-    }
-    for event in &draft.events {
-        if event.type_name.is_empty() {
-            return Err(AppendError::Malformed("an event without a type name"));
+        for (stream, version) in prepared.streams.iter().zip(&self.versions) {
+            self.unsettled.insert(stream.key, *version);
         }
-        within(
-            "bytes of a type name",
-            event.type_name.len(),
-            TYPE_NAME_BYTES_MAX,
-        )?;
-    }
-    let bound = record::record_bytes_bound(draft);
-    within("bytes of a commit record", bound, RECORD_BYTES_MAX)?;
-    Ok(bound)
-}
-
-fn within(what: &'static str, actual: usize, max: usize) -> Result<(), AppendError> {
-    if actual > max {
-        Err(AppendError::TooLarge { what, actual, max })
-    } else {
-        Ok(())
+        written
     }
 }

@@ -22,6 +22,12 @@ pub(crate) fn put_varint(bytes: &mut Vec<u8>, mut number: u64) {
     bytes.push(number.to_le_bytes()[0]);
 }
 
+/// Bytes that [`put_varint`] appends.
+pub(crate) fn varint_bytes(number: u64) -> usize {
+    let bits = u64::BITS - (number | 1).leading_zeros();
+    bits.div_ceil(7) as usize
+}
+
 /// Appends the length of `part` and `part`.
 pub(crate) fn put_bytes(bytes: &mut Vec<u8>, part: &[u8]) {
     put_varint(bytes, part.len() as u64);

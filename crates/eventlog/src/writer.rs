@@ -5,13 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-use crate::block::{BLOCK_PAYLOAD_BYTES_MAX, Gathered, put_record};
+use crate::block::Gathered;
 use crate::checkpoint::Checkpoints;
-use crate::commit::{Head, Receipt};
+use crate::commit::Head;
+use crate::gather::Gathering;
 use crate::journal::append::{JournalAppend, Written};
 use crate::log::AppendError;
 use crate::queue::{Queue, Waiting};
-use crate::sequencer::{Sequenced, Sequencer};
+use crate::sequencer::Sequencer;
+use crate::stream_index::StreamKey;
 use crate::view::{OpenBlock, View};
 
 /// What the writer shares with those who ask and append.
@@ -29,8 +31,6 @@ pub(crate) struct Writer {
     pub(crate) journal: JournalAppend,
     pub(crate) checkpoints: Checkpoints,
 }
-
-type Answer = (Waiting, Result<Receipt, AppendError>);
 
 impl Writer {
     /// Appends until the queue is closed; then closes the log. Answers why it was not clean.
@@ -54,43 +54,42 @@ impl Writer {
     /// Appends one group and answers everybody in it. An error of the journal is answered too, and
     /// given back.
     fn append(&mut self, group: Vec<Waiting>) -> Result<(), String> {
-        let mut answers: Vec<Answer> = Vec::with_capacity(group.len());
-        let mut sequenced: Vec<Sequenced> = Vec::with_capacity(group.len());
-        for waiting in group {
-            let view = &self.shared.view;
-            let result = self
-                .sequencer
-                .sequence(&waiting.draft, |key| Ok(view.version(key)));
-            let answer = result.map(|(one, receipt)| {
-                sequenced.push(one);
-                receipt
-            });
-            answers.push((waiting, answer));
+        let bytes = group.iter().map(|waiting| waiting.prepared.bytes).sum();
+        let events = group
+            .iter()
+            .map(|waiting| waiting.prepared.stream_of_event.len())
+            .sum();
+        let mut gathering = Gathering::expecting(bytes, events);
+        let mut results = Vec::with_capacity(group.len());
+        let view = &self.shared.view;
+        for waiting in &group {
+            let version_of = |key| Ok(view.version(key));
+            let prepared = &waiting.prepared;
+            results.push(
+                self.sequencer
+                    .sequence(prepared, version_of, &mut gathering),
+            );
         }
         let mut written = Vec::new();
-        if !sequenced.is_empty() {
-            let gathered = gather(&sequenced);
-            match self.journal.append(&gathered) {
+        if !gathering.blocks.is_empty() {
+            match self.journal.append(&gathering.blocks) {
                 Ok(blocks) => {
-                    self.publish(&sequenced, gathered, &blocks);
+                    self.publish(&gathering.entries, gathering.blocks, &blocks);
                     written = blocks;
                 }
                 Err(error) => {
                     let reason = error.to_string();
                     self.shared.poison(&reason);
-                    for (waiting, _) in answers {
-                        let _ = waiting
-                            .answer
-                            .send(Err(AppendError::Poisoned(reason.clone())));
+                    for waiting in group {
+                        waiting.answer(Err(AppendError::Poisoned(reason.clone())));
                     }
                     return Err(reason);
                 }
             }
         }
         // Refusals too wait until here: they may rest on commits of this group.
-        for (waiting, result) in answers {
-            // Whoever no longer listens needs no answer.
-            let _ = waiting.answer.send(result);
+        for (waiting, result) in group.into_iter().zip(results) {
+            waiting.answer(result);
         }
         for block in written {
             let (first, last) = (block.header.first_position, block.header.last_position());
@@ -101,7 +100,12 @@ impl Writer {
     }
 
     /// Makes a durable group readable, then known.
-    fn publish(&mut self, sequenced: &[Sequenced], gathered: Vec<Gathered>, blocks: &[Written]) {
+    fn publish(
+        &mut self,
+        entries: &[(StreamKey, u64, u64)],
+        gathered: Vec<Gathered>,
+        blocks: &[Written],
+    ) {
         let view = &self.shared.view;
         for (block, gathered) in blocks.iter().zip(gathered) {
             view.places.add(block.header.first_position, block.place);
@@ -113,7 +117,7 @@ impl Writer {
             }
         }
         let mut index = view.index.write().unwrap_or_else(PoisonError::into_inner);
-        for (key, version, position) in sequenced.iter().flat_map(|one| &one.entries) {
+        for (key, version, position) in entries {
             let in_order = index.add(*key, *version, *position);
             debug_assert!(in_order, "the sequencer gives versions without gaps");
         }
@@ -127,6 +131,7 @@ impl Writer {
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = head;
         self.shared.published.send_replace(position);
+        // Before anybody is answered: a question on the folder must find what was acknowledged.
         if let Some(last) = blocks.last() {
             self.checkpoints.acknowledged(position, last.header.hash);
         }
@@ -141,30 +146,4 @@ impl Shared {
         drop(head);
         self.queue.fail(&AppendError::Poisoned(reason.to_owned()));
     }
-}
-
-/// Packs records into the payloads of blocks.
-fn gather(sequenced: &[Sequenced]) -> Vec<Gathered> {
-    let mut blocks: Vec<Gathered> = Vec::new();
-    let mut left: usize = sequenced.iter().map(|one| one.record.len() + 4).sum();
-    for one in sequenced {
-        let bytes = one.record.len() + 4;
-        let fits = |block: &Gathered| block.payload.len() + bytes <= BLOCK_PAYLOAD_BYTES_MAX;
-        if !blocks.last().is_some_and(fits) {
-            blocks.push(Gathered {
-                first_position: one.first_position,
-                first_commit: one.commit_number,
-                payload: Vec::with_capacity(left.min(BLOCK_PAYLOAD_BYTES_MAX)),
-                ..Gathered::default()
-            });
-        }
-        let Some(block) = blocks.last_mut() else {
-            continue;
-        };
-        put_record(&mut block.payload, &one.record);
-        left -= bytes;
-        block.commits += 1;
-        block.events += u32::try_from(one.entries.len()).unwrap_or(u32::MAX);
-    }
-    blocks
 }

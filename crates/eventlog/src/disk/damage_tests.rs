@@ -76,7 +76,7 @@ fn append_some(log: &DiskLog, random: &mut Random, groups: u64) {
             draft
         });
         for answered in log.hand_over(drafts.collect()).unwrap() {
-            answered.blocking_recv().unwrap().unwrap();
+            answered.blocking_recv().unwrap().result.unwrap();
         }
     }
 }
@@ -472,7 +472,7 @@ fn any_part_of_a_group_that_was_not_acknowledged_is_dropped() {
         draft
     });
     for answered in log.hand_over(drafts.collect()).unwrap() {
-        answered.blocking_recv().unwrap().unwrap();
+        answered.blocking_recv().unwrap().result.unwrap();
     }
     let (after, whole) = (contents(&path), log.head());
     drop(log);

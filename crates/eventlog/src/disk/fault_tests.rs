@@ -92,7 +92,7 @@ fn a_second_copy_that_fails_is_made_anew_at_the_next_opening() {
     let log = DiskLog::open(&path, &options_of_test()).unwrap();
     let drafts = (0..3).map(|number| commit(number, &[("shift/a", number)]));
     for answered in log.hand_over(drafts.collect()).unwrap() {
-        answered.blocking_recv().unwrap().unwrap();
+        answered.blocking_recv().unwrap().result.unwrap();
     }
     log.close().unwrap();
     assert!(log.second_copy_fault().is_some());

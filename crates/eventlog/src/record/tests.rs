@@ -28,28 +28,30 @@ fn full_draft() -> CommitDraft {
     draft
 }
 
+struct Encoded {
+    bytes: Vec<u8>,
+    leaf: [u8; 32],
+}
+
 fn encode_draft(draft: &CommitDraft, first_position: u64) -> Encoded {
-    let told = draft.header.clone();
-    let header = CommitHeader {
-        format_version: RECORD_FORMAT_VERSION,
+    let numbers = Numbers {
         log_id: fixture::log_id(),
         epoch: 2,
         commit_number: 41,
         first_position,
         event_count: u32::try_from(draft.events.len()).unwrap(),
-        command_id: told.command_id,
-        fingerprint: told.fingerprint,
         recorded_at: fixture::instant(8),
-        principal: told.principal,
-        acting_for: told.acting_for,
-        role: told.role,
-        channel: told.channel,
-        cause: told.cause,
-        correlation: told.correlation,
-        policy_sets: told.policy_sets,
-        visibility: told.visibility,
     };
-    encode(&header, draft.seed, draft.events.iter().zip(5..))
+    let mut header = Vec::new();
+    put_header(&mut header, &draft.header, &numbers);
+    let versions = 5..5 + draft.events.len() as u64;
+    let events: Vec<_> = draft.events.iter().zip(versions).collect();
+    let events = encode_events(draft.seed, events.into_iter());
+    let mut bytes = Vec::new();
+    put_record(&mut bytes, draft.seed, &header, &events);
+    assert_eq!(bytes.len(), record_bytes(&header, &events));
+    let leaf = leaf_of_parts(salt(draft.seed, 0), &header, &events);
+    Encoded { bytes, leaf }
 }
 
 /// Encodes, decodes and compares; the bound must hold and the leaf must agree.

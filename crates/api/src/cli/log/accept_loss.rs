@@ -59,7 +59,9 @@ pub(in crate::cli) async fn run(args: Args) -> Result<(), Failure> {
         )));
     }
     let Some(receipt) = epoch::finish(&data).await? else {
-        return Err(Failure::CouldNot("the fork was finished by another process".to_owned()));
+        return Err(Failure::CouldNot(
+            "the fork was finished by another process".to_owned(),
+        ));
     };
     writeln!(
         out,
@@ -132,7 +134,8 @@ fn look(args: &Args) -> Result<Looked, Failure> {
         claimed: loss.claimed,
         told: serde_json::to_value(told).map_err(Failure::could_not)?,
     };
-    held.fork(loss.log_id, &intent).map_err(Failure::could_not)?;
+    held.fork(loss.log_id, &intent)
+        .map_err(Failure::could_not)?;
     Ok(Looked::Begun(loss))
 }
 
@@ -147,7 +150,11 @@ fn show(out: &mut impl io::Write, loss: &Loss) -> io::Result<()> {
         hex(&loss.root)
     )?;
     if let Some(recorded_at) = loss.recorded_at {
-        writeln!(out, "          the last of it was recorded at {}", recorded_at.to_rfc3339())?;
+        writeln!(
+            out,
+            "          the last of it was recorded at {}",
+            recorded_at.to_rfc3339()
+        )?;
     }
     match loss.claimed {
         Some(claimed) => writeln!(

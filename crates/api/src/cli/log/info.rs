@@ -137,7 +137,10 @@ fn print(info: &LogInfo) -> io::Result<()> {
             ),
         ),
         ("second copy", format!("{} volumes", info.volumes.len())),
-        ("set aside", format!("{} files or folders", info.set_aside.len())),
+        (
+            "set aside",
+            format!("{} files or folders", info.set_aside.len()),
+        ),
     ];
     for (name, value) in rows {
         table.add_row([name.to_owned(), value]);
