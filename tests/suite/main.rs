@@ -16,11 +16,13 @@ mod strace;
 mod town;
 
 mod awards;
+mod backup;
 mod cli;
 mod consistency;
 mod damage;
 mod demo;
 mod durable;
+mod epochs;
 mod import;
 mod kill;
 mod races;

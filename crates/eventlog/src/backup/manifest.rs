@@ -66,6 +66,12 @@ pub struct Manifest {
     pub digest: String,
 }
 
+/// All that is asked of a manifest before its version is known.
+#[derive(Deserialize)]
+struct Version {
+    format: u32,
+}
+
 impl Manifest {
     fn digest(&self) -> Result<String, BackupError> {
         let without = Self {
@@ -86,10 +92,6 @@ impl Manifest {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(BackupError::io(&path, &error)),
         };
-        #[derive(Deserialize)]
-        struct Version {
-            format: u32,
-        }
         let wrong = |what: String| BackupError::Manifest { what };
         let version: Version =
             serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
