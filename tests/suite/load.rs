@@ -72,7 +72,7 @@ impl Sender {
                     return self;
                 }
             }
-            if number % COMMANDS_PER_QUESTION == 0
+            if number.is_multiple_of(COMMANDS_PER_QUESTION)
                 && let Err(status) = self.ask(&session).await
             {
                 assert!(lost(&status), "{status:?}");
@@ -147,7 +147,7 @@ pub(crate) struct Load {
 impl Load {
     /// The load that follows from a seed.
     pub(crate) fn new(seed: u64, lost: fn(&Status) -> bool) -> Self {
-        println!("seed {seed}");
+        eprintln!("seed {seed}");
         let subjects = [CAPTAIN, INSTRUCTOR, OFFICER, RECTIFIER, INSPECTOR].map(str::to_owned);
         let subjects = subjects
             .into_iter()
@@ -205,7 +205,6 @@ impl Load {
             self.senders.push(sender.await.expect("no client panics"));
         }
         let in_flight: usize = self.senders.iter().map(Sender::unanswered).sum();
-        assert!(in_flight > 0, "round {round}: no command was under way");
         self.unanswered.push(in_flight);
 
         town.start().await;
@@ -247,7 +246,10 @@ impl Load {
             assert_eq!(there.insert(stream, position), None, "{event}");
         }
         assert_eq!(there, acknowledged);
-        println!(
+        // At single cuts nothing may have been under way; cuts that never meet anything show nothing.
+        let met = self.unanswered.iter().filter(|count| **count > 0).count();
+        assert!(2 * met > self.unanswered.len(), "{:?}", self.unanswered);
+        eprintln!(
             "{} cuts, {} commands acknowledged and found once, {repeated} of them repeated and \
              byte-equal, {questions} questions answered; without an answer at the cuts: {} in all, \
              {} to {} each, of these {} taken all the same",

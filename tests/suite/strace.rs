@@ -109,7 +109,8 @@ impl Call {
     }
 
     fn is_of_the_journal(&self) -> bool {
-        self.on.contains("/journal/") && self.on.ends_with(".seg")
+        let segment = Path::new(&self.on).extension();
+        self.on.contains("/journal/") && segment.is_some_and(|extension| extension == "seg")
     }
 }
 
@@ -354,20 +355,18 @@ mod tests {
         prove(&lines.join("\n"), &[id()])
     }
 
-    fn proven() -> Result<Proof, String> {
-        Ok(Proof {
-            commands: 1,
-            writes: 1,
-            connections: 1,
-        })
-    }
+    const PROVEN: Result<Proof, String> = Ok(Proof {
+        commands: 1,
+        writes: 1,
+        connections: 1,
+    });
 
     #[test]
     fn a_sync_between_write_and_reply_proves_a_command() {
         let reply = sent(&frame(HEADERS, 1, b"ok"));
         assert_eq!(
             check(&[request(1), written(SEGMENT), synced(SEGMENT), reply]),
-            proven()
+            PROVEN
         );
     }
 
@@ -409,7 +408,7 @@ mod tests {
             back.clone(),
             reply(),
         ];
-        assert_eq!(check(&good), proven());
+        assert_eq!(check(&good), PROVEN);
         let bad = [request(1), written(SEGMENT), begun, reply(), back];
         assert!(check(&bad).is_err());
     }
@@ -427,7 +426,7 @@ mod tests {
             synced(SEGMENT),
             reply,
         ];
-        assert_eq!(check(&lines), proven());
+        assert_eq!(check(&lines), PROVEN);
         let none = check(&lines[..5]);
         assert!(none.unwrap_err().contains("no reply"));
     }
@@ -444,7 +443,7 @@ mod tests {
             synced(SEGMENT),
             reply(),
         ];
-        assert_eq!(check(&lines), proven());
+        assert_eq!(check(&lines), PROVEN);
         let cut = request(1).replace(") = ", ") = 9");
         assert!(
             check(&[cut])

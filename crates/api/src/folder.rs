@@ -297,10 +297,10 @@ pub(crate) async fn open_by_its_clock(dir: &Path, opener: Opener) -> Result<Open
 async fn open_log(
     dir: &Path,
     clock: &Arc<dyn Clock>,
-    open: Opener,
+    open_with: Opener,
 ) -> Result<DiskLog, FolderError> {
     let (dir, options) = (dir.to_owned(), Options::new(Arc::clone(clock)));
-    let opened = tokio::task::spawn_blocking(move || open(&dir, &options)).await;
+    let opened = tokio::task::spawn_blocking(move || open_with(&dir, &options)).await;
     let cut_short = |error: tokio::task::JoinError| FolderError::Io {
         path: PathBuf::new(),
         error: io::Error::other(error),

@@ -156,17 +156,29 @@ pub fn record(bytes: &[u8]) {
     }
 }
 
+fn encoded_again(commit: &Commit) -> Encoded {
+    let draft = |event: &crate::commit::RecordedEvent| EventDraft {
+        stream: event.stream.clone(),
+        type_name: event.type_name.to_string().into(),
+        schema_version: event.schema_version,
+        envelope: event.envelope.clone(),
+        payload: event.payload.to_vec(),
+    };
+    let drafts: Vec<_> = commit.events.iter().map(draft).collect();
+    let versions = commit.events.iter().map(|event| event.version);
+    let seed = commit.record.first_chunk().copied().unwrap_or_default();
+    let events: Vec<_> = drafts.iter().zip(versions).collect();
+    encode(&commit.header, seed, &events)
+}
+
+/// A record and its leaf.
 struct Encoded {
     bytes: Vec<u8>,
     leaf: [u8; 32],
 }
 
-/// A record and its leaf, put together from their parts as the log does.
-fn encode<'a>(
-    header: &CommitHeader,
-    seed: [u8; 16],
-    events: impl Iterator<Item = (&'a EventDraft, u64)>,
-) -> Encoded {
+/// Encodes a commit whose numbers are known.
+fn encode(header: &CommitHeader, seed: [u8; 16], events: &[(&EventDraft, u64)]) -> Encoded {
     let told = HeaderDraft {
         command_id: header.command_id,
         fingerprint: header.fingerprint,
@@ -189,26 +201,11 @@ fn encode<'a>(
     };
     let mut item = Vec::new();
     record::put_header(&mut item, &told, &numbers);
-    let events: Vec<_> = events.collect();
-    let events = record::encode_events(seed, events.into_iter());
+    let events = record::encode_events(seed, events.iter().copied());
     let mut bytes = Vec::new();
     record::put_record(&mut bytes, seed, &item, &events);
     let leaf = record::leaf_of_parts(record::salt(seed, 0), &item, &events);
     Encoded { bytes, leaf }
-}
-
-fn encoded_again(commit: &Commit) -> Encoded {
-    let draft = |event: &crate::commit::RecordedEvent| EventDraft {
-        stream: event.stream.clone(),
-        type_name: event.type_name.to_string().into(),
-        schema_version: event.schema_version,
-        envelope: event.envelope.clone(),
-        payload: event.payload.to_vec(),
-    };
-    let drafts: Vec<_> = commit.events.iter().map(draft).collect();
-    let versions = commit.events.iter().map(|event| event.version);
-    let seed = commit.record.first_chunk().copied().unwrap_or_default();
-    encode(&commit.header, seed, drafts.iter().zip(versions))
 }
 
 /// The file `head`: the first half of the input is one slot, the second half the other.

@@ -66,7 +66,7 @@ pub struct Manifest {
     pub digest: String,
 }
 
-/// All that is asked of a manifest before its version is known.
+/// The part of a manifest that is the same in all its versions.
 #[derive(Deserialize)]
 struct Version {
     format: u32,

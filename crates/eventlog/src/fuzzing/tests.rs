@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::block::{BlockBuilder, Gathered, origin_hash};
+use crate::commit::{CommitHeader, HeaderDraft};
 use crate::fixture;
 use crate::head_file::HeadSlot;
 use crate::record::RECORD_FORMAT_VERSION;
@@ -58,7 +59,8 @@ fn encoded(number: u64, streams: &[(&str, u64)], payload: usize) -> Vec<u8> {
         policy_sets,
         visibility,
     };
-    encode(&header, draft.seed, draft.events.iter().zip(1..)).bytes
+    let events: Vec<_> = draft.events.iter().zip(1..).collect();
+    encode(&header, draft.seed, &events).bytes
 }
 
 fn built(records: &[Vec<u8>]) -> Vec<u8> {
