@@ -25,6 +25,7 @@ mod durable;
 mod epochs;
 mod import;
 mod kill;
+mod log_info;
 mod races;
 mod read_only;
 mod recount;
