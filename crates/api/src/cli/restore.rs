@@ -19,7 +19,8 @@ use crate::folder;
 /// Verifies the backup whole, builds the log beside its place and puts it there only once it is
 /// whole. Since nobody can know what was acknowledged after the backup, the log goes on in a new
 /// epoch: older receipts are refused by name, and the first commit says what was restored and by
-/// whom. Keys are not part of a backup: put keys/look-up back by hand before serving.
+/// whom. If it is killed, a folder .restoring-… is left beside the place, which may be removed.
+/// Keys are not part of a backup: put keys/look-up back by hand before serving.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Folder of the backup

@@ -1,9 +1,11 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::*;
 use crate::commit::{Commit, Head};
 use crate::disk::DiskLog;
 use crate::disk::tests::{contents, options_of_test};
+use crate::faults::{Fault, Faulty};
 use crate::fixture::{self, commit};
 use crate::fork::{self, Held, Intent};
 use crate::log::EventLog as _;
@@ -133,6 +135,41 @@ fn a_first_backup_that_was_cut_short_is_gone_on_with() {
     let none = BackupError::NoBackup(place.path("backup"));
     assert_eq!(place.check(), Err(none));
     assert_eq!(place.back_up().unwrap().manifest.position, 20);
+}
+
+#[test]
+fn a_backup_may_be_interrupted_at_every_step() {
+    let place = Place::new();
+    let log = place.open("log");
+    append(&log, 12);
+    let mut held = place.back_up().unwrap().manifest;
+    let mut interrupted = 0;
+    for operations in 0.. {
+        // It grows by a segment now and then.
+        append(&log, 2);
+        let faulty = Arc::new(Faulty::new(Fault::Stop));
+        faulty.arm(operations);
+        let stopping = Options {
+            files: faulty,
+            ..options_of_test()
+        };
+        let (from, to) = (place.path("log"), place.path("backup"));
+        let outcome = backup(&from, &to, fixture::instant(9), &stopping, &mut |_| ());
+        let now = place.check().unwrap();
+        let end = log.head().position;
+        match outcome {
+            Ok(report) => {
+                assert_eq!((&now, now.position), (&report.manifest, end));
+                break;
+            }
+            // The new manifest may be in place already, and only its folder not be synced.
+            Err(_) => assert!(now == held || now.position == end, "after {operations}"),
+        }
+        interrupted += 1;
+        held = now;
+    }
+    assert!(interrupted > 5, "{interrupted}");
+    assert_eq!(place.restore("restored").2, commits(&log));
 }
 
 #[test]
