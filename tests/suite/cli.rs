@@ -55,7 +55,18 @@ fn the_help_of_every_command_is_as_written_down() {
         golden.display()
     );
     for verb in [
-        "demo", "init", "serve", "import", "verify", "replay", "balance", "coverage",
+        "demo",
+        "init",
+        "serve",
+        "import",
+        "verify",
+        "replay",
+        "balance",
+        "coverage",
+        "backup",
+        "restore",
+        "log info",
+        "log accept-loss",
     ] {
         assert!(
             all.contains(&format!("$ benniu {verb} --help")),
@@ -91,6 +102,20 @@ fn wrong_usage_exits_2_and_says_how_it_is_used() {
         &["replay", "--data", data, "--case", "not-a-uuid"],
         &["demo", "--sabotage", "everything"],
         &["import", "boston-311", "--data", data],
+        &["backup", "--data", data],
+        &["restore", "--from", data, "--data", data],
+        &["log"],
+        &["log", "accept-loss", "--data", data],
+        &[
+            "log",
+            "accept-loss",
+            "--data",
+            data,
+            "--as",
+            "a",
+            "--lose-after",
+            "all",
+        ],
     ] {
         let ran = run(args).exits(2);
         assert!(!ran.stderr.trim().is_empty(), "{args:?} says nothing");
@@ -103,20 +128,26 @@ fn wrong_usage_exits_2_and_says_how_it_is_used() {
 fn a_missing_folder_exits_3_and_says_what_to_do_next() {
     let folder = Folder::empty();
     let person = "0190a3c2-5b1e-7c44-9d1f-2f6f5f1b7a10";
+    let to = folder.data().with_file_name("backup");
+    let to = to.to_str().expect("a plain name");
     for (name, args) in [
-        ("verify", &[][..]),
-        ("replay", &[]),
-        ("balance", &[person]),
-        ("coverage", &[]),
+        (&["verify"][..], &[][..]),
+        (&["replay"], &[]),
+        (&["balance"], &[person]),
+        (&["coverage"], &[]),
+        (&["backup"], &["--to", to]),
+        (&["log", "info"], &[]),
+        (&["log", "accept-loss"], &["--as", "admin"]),
     ] {
-        let ran = folder.run(&[name], args).exits(3);
+        let ran = folder.run(name, args).exits(3);
         assert!(
             ran.stderr.contains("benniu init"),
-            "{name} names what to do: {}",
+            "{name:?} names what to do: {}",
             ran.stderr
         );
-        assert_eq!(ran.stdout, "", "{name}");
-        assert!(!folder.data().exists(), "{name} makes nothing");
+        assert_eq!(ran.stdout, "", "{name:?}");
+        assert!(!folder.data().exists(), "{name:?} makes nothing");
+        assert!(!Path::new(to).exists(), "{name:?} makes nothing");
     }
 }
 

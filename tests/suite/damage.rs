@@ -13,7 +13,7 @@ use crate::town::Town;
 const WINDOW: usize = 48;
 
 /// Where the same byte of the log lies in both copies.
-struct Spot {
+pub(crate) struct Spot {
     journal: (PathBuf, usize),
     copies: Vec<(PathBuf, usize)>,
 }
@@ -21,6 +21,11 @@ struct Spot {
 impl Spot {
     /// A byte of a block in the middle of what is written.
     fn in_the_middle(data: &Path) -> Self {
+        Self::after(data, 4)
+    }
+
+    /// A byte of a block behind so many eighths of what is written.
+    pub(crate) fn after(data: &Path, eighths: usize) -> Self {
         let file = files(&data.join("journal"))
             .into_iter()
             .next()
@@ -31,7 +36,7 @@ impl Spot {
             .iter()
             .map(|file| (file, read_written(file)))
             .collect();
-        let spot = (journal.len() / 2..journal.len() - WINDOW)
+        let spot = (journal.len() / 8 * eighths..journal.len() - WINDOW)
             .step_by(WINDOW)
             .find_map(|at| {
                 let window = &journal[at..at + WINDOW];
@@ -53,11 +58,11 @@ impl Spot {
         }
     }
 
-    fn damage_journal(&self) {
+    pub(crate) fn damage_journal(&self) {
         flip(&self.journal);
     }
 
-    fn damage_copy(&self) {
+    pub(crate) fn damage_copy(&self) {
         self.copies.iter().for_each(flip);
     }
 }
@@ -94,7 +99,7 @@ async fn closed_log() -> (Town, String) {
 }
 
 /// `events=… commits=… root=…` in what `verify` prints.
-fn root(stdout: &str) -> String {
+pub(crate) fn root(stdout: &str) -> String {
     let line = stdout
         .lines()
         .find(|line| line.contains("root="))

@@ -16,13 +16,16 @@ mod strace;
 mod town;
 
 mod awards;
+mod backup;
 mod cli;
 mod consistency;
 mod damage;
 mod demo;
 mod durable;
+mod epochs;
 mod import;
 mod kill;
+mod log_info;
 mod races;
 mod read_only;
 mod recount;

@@ -10,6 +10,10 @@ fn ask_everything(folder: &Folder) {
     let person = volunteer(0).to_string();
     folder.run(&["balance"], &[&person, "--json"]).exits(0);
     folder.run(&["coverage"], &["--json"]).exits(0);
+    folder.run(&["log", "info"], &["--json"]).exits(0);
+    let to = folder.data().with_file_name("backup");
+    let to = to.to_str().expect("temporary folders have plain names");
+    folder.run(&["backup"], &["--to", to]).exits(0);
 }
 
 /// A town with something in every read model.

@@ -2,6 +2,7 @@
 //!
 //! Owns the exit codes and how an error is said. What a command does stands in its file.
 
+mod backup;
 mod balance;
 mod bench;
 mod case;
@@ -11,6 +12,7 @@ mod import;
 mod init;
 mod log;
 mod replay;
+mod restore;
 mod serve;
 mod source;
 mod verify;
@@ -50,6 +52,8 @@ enum Command {
     Coverage(coverage::Args),
     Import(import::Args),
     Demo(demo::Args),
+    Backup(backup::Args),
+    Restore(restore::Args),
     Log(log::Args),
     Bench(bench::Args),
 }
@@ -125,6 +129,8 @@ pub async fn main() -> ExitCode {
         Command::Coverage(args) => coverage::run(args).await,
         Command::Import(args) => import::run(args).await,
         Command::Demo(args) => demo::run(args).await,
+        Command::Backup(args) => backup::run(args).await,
+        Command::Restore(args) => restore::run(args).await,
         Command::Log(args) => log::run(args).await,
         Command::Bench(args) => bench::run(args).await,
     };

@@ -155,3 +155,139 @@ impl Administrators {
         Ok(person.is_some_and(|person| genesis.administrators.contains(&person)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use eventlog::fork::{Held, Intent};
+    use eventlog::{OpenError, ReadLog};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::folder::Birth;
+
+    const ADMIN: &str = "admin";
+
+    /// A log on a simulated clock, forked at its end, with this note for its first commit.
+    async fn forked(dir: &Path, told: Value) -> (u64, Pending) {
+        let birth = Birth {
+            origin: "test.example/log".to_owned(),
+            zone: chrono_tz::Asia::Shanghai,
+            administrator: ADMIN.to_owned(),
+            simulated: Some((domain::Instant::default(), 1)),
+            reactions_enabled: true,
+        };
+        folder::bear(dir, &birth).await.unwrap();
+        let log = ReadLog::open(dir).unwrap();
+        let position = log.head().position;
+        let options = Options::new(Arc::new(SystemClock::new()));
+        let intent = Intent {
+            epoch: 2,
+            position,
+            claimed: Some(position + 3),
+            told,
+        };
+        let held = Held::take(dir, &options).unwrap();
+        (position, held.fork(log.log_id(), &intent).unwrap())
+    }
+
+    fn told(subject: &str) -> Value {
+        let told = Told {
+            principal: PrincipalId::of_subject(subject),
+            branch: Uuid::from_u128(7),
+            reason: EpochReason::AcceptedLoss {
+                finding: "a block is lost".to_owned(),
+            },
+        };
+        serde_json::to_value(told).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_fork_that_was_cut_short_is_finished_before_anything_is_served() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("data");
+        let (end, pending) = forked(&path, told(ADMIN)).await;
+        let refused = ReadLog::open(&path).err();
+        assert!(matches!(refused, Some(OpenError::ForkPending { .. })));
+
+        let (backend, _) = folder::open(&path).await.unwrap();
+        let head = backend.executor.log().head();
+        assert_eq!((head.epoch, head.position), (2, end + 1));
+        let genesis = backend.genesis().unwrap();
+        assert_eq!(
+            (genesis.epoch, genesis.branch),
+            (2, Some(Uuid::from_u128(7)))
+        );
+        backend.stop().await.unwrap();
+        let log = ReadLog::open(&path).unwrap();
+        let commit = log.commit_at(end + 1).unwrap().unwrap();
+        let event = execute::decode(&commit.events[0]).unwrap();
+        let domain::Event::Genesis(genesis::Event::EpochStarted { parent, .. }) = event else {
+            panic!("{event:?}");
+        };
+        assert_eq!(parent.parent_root, pending.parent_root);
+        assert_eq!(
+            (parent.parent_position, parent.claimed_position),
+            (end, Some(end + 3))
+        );
+        assert_eq!(finish(&path).await.unwrap(), None, "once is enough");
+    }
+
+    #[tokio::test]
+    async fn the_first_commit_is_written_once_however_often_the_fork_is_finished() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("data");
+        let (end, _) = forked(&path, told(ADMIN)).await;
+        let note = std::fs::read(path.join("fork")).unwrap();
+        let first = finish(&path).await.unwrap().unwrap();
+        // As if the process had died before it removed the note.
+        std::fs::write(path.join("fork"), note).unwrap();
+        let again = finish(&path).await.unwrap().unwrap();
+        assert_eq!(
+            (again.position, again.commit_hash, again.replayed),
+            (end + 1, first.commit_hash, true)
+        );
+        assert_eq!(ReadLog::open(&path).unwrap().head().position, end + 1);
+    }
+
+    #[tokio::test]
+    async fn a_fork_whose_first_commit_is_refused_is_never_served() {
+        for (told, unreadable) in [(told("nobody"), false), (json!({"who": 1}), true)] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("data");
+            let (end, _) = forked(&path, told).await;
+            for _ in 0..2 {
+                let refused = folder::open(&path).await.err();
+                let as_expected = match refused {
+                    Some(FolderError::ForkUnreadable { .. }) => unreadable,
+                    Some(FolderError::Epoch(_)) => !unreadable,
+                    _ => false,
+                };
+                assert!(as_expected);
+            }
+            let log = fork::open_pending(&path, &Options::new(Arc::new(SystemClock::new())));
+            assert_eq!(log.unwrap().head().position, end, "nothing was written");
+        }
+    }
+
+    #[tokio::test]
+    async fn only_the_logins_of_administrators_count_as_such() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("data");
+        forked(&path, told(ADMIN)).await;
+        finish(&path).await.unwrap();
+        let log = ReadLog::open(&path).unwrap();
+        let administers = |subject: &str, until: u64| {
+            let mut administrators = Administrators::asked_for(subject);
+            for commit in log.read(1, until) {
+                administrators.take(&commit.unwrap());
+            }
+            administrators.include().unwrap()
+        };
+        let end = log.head().position;
+        assert!(administers(ADMIN, end));
+        assert!(!administers(ADMIN, 0), "before the birth there is none");
+        for nobody in ["", "nobody", "system:reaction"] {
+            assert!(!administers(nobody, end), "{nobody}");
+        }
+    }
+}

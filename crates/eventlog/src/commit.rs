@@ -104,6 +104,23 @@ pub struct CommitHeader {
 }
 
 impl CommitHeader {
+    /// What the caller had said of it, without what the log added.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn told(&self) -> HeaderDraft {
+        HeaderDraft {
+            command_id: self.command_id,
+            fingerprint: self.fingerprint,
+            principal: self.principal,
+            acting_for: self.acting_for,
+            role: self.role.clone(),
+            channel: self.channel,
+            cause: self.cause,
+            correlation: self.correlation,
+            policy_sets: self.policy_sets.clone(),
+            visibility: self.visibility,
+        }
+    }
+
     /// The position of the commit's last event.
     pub fn last_position(&self) -> u64 {
         self.first_position

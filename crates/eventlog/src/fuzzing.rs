@@ -15,7 +15,7 @@ use crate::block::{
     self, BLOCK_FORMAT_VERSION, BLOCK_HEADER_BYTES, BLOCK_PAYLOAD_BYTES_MAX, BlockHeader, MAGIC,
     PADDING,
 };
-use crate::commit::{Commit, CommitHeader, EventDraft, HeaderDraft};
+use crate::commit::{Commit, EventDraft, HeaderDraft};
 use crate::head_file::{self, SLOT_BYTES, SLOT_STRIDE};
 use crate::record;
 
@@ -169,7 +169,16 @@ fn encoded_again(commit: &Commit) -> Encoded {
     let versions = commit.events.iter().map(|event| event.version);
     let seed = commit.record.first_chunk().copied().unwrap_or_default();
     let events: Vec<_> = drafts.iter().zip(versions).collect();
-    encode(&commit.header, seed, &events)
+    let header = &commit.header;
+    let numbers = record::Numbers {
+        log_id: header.log_id,
+        epoch: header.epoch,
+        commit_number: header.commit_number,
+        first_position: header.first_position,
+        event_count: header.event_count,
+        recorded_at: header.recorded_at,
+    };
+    encode(&header.told(), &numbers, seed, &events)
 }
 
 /// A record and its leaf.
@@ -179,29 +188,14 @@ struct Encoded {
 }
 
 /// Encodes a commit whose numbers are known.
-fn encode(header: &CommitHeader, seed: [u8; 16], events: &[(&EventDraft, u64)]) -> Encoded {
-    let told = HeaderDraft {
-        command_id: header.command_id,
-        fingerprint: header.fingerprint,
-        principal: header.principal,
-        acting_for: header.acting_for,
-        role: header.role.clone(),
-        channel: header.channel,
-        cause: header.cause,
-        correlation: header.correlation,
-        policy_sets: header.policy_sets.clone(),
-        visibility: header.visibility,
-    };
-    let numbers = record::Numbers {
-        log_id: header.log_id,
-        epoch: header.epoch,
-        commit_number: header.commit_number,
-        first_position: header.first_position,
-        event_count: header.event_count,
-        recorded_at: header.recorded_at,
-    };
+fn encode(
+    told: &HeaderDraft,
+    numbers: &record::Numbers,
+    seed: [u8; 16],
+    events: &[(&EventDraft, u64)],
+) -> Encoded {
     let mut item = Vec::new();
-    record::put_header(&mut item, &told, &numbers);
+    record::put_header(&mut item, told, numbers);
     let events = record::encode_events(seed, events.iter().copied());
     let mut bytes = Vec::new();
     record::put_record(&mut bytes, seed, &item, &events);

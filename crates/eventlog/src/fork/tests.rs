@@ -40,23 +40,11 @@ struct Town {
     commits: Vec<Commit>,
 }
 
-/// Bytes that do not compress.
-fn noise(number: u64, length: usize) -> Vec<u8> {
-    let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let next = move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()[0]
-    };
-    std::iter::repeat_with(next).take(length).collect()
-}
-
 fn append(log: &DiskLog, sizes: &[usize]) {
     let first = log.head().commits;
     let drafts = sizes.iter().zip(first..).map(|(size, number)| {
         let mut draft = commit(number, &[("shift/a", number), ("shift/b", number)]);
-        draft.events[1].payload = noise(number ^ u64::from(log.head().epoch) << 32, *size);
+        draft.events[1].payload = fixture::noise(number ^ u64::from(log.head().epoch) << 32, *size);
         draft
     });
     for answered in log.hand_over(drafts.collect()).unwrap() {

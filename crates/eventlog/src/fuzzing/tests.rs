@@ -5,10 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::block::{BlockBuilder, Gathered, origin_hash};
-use crate::commit::{CommitHeader, HeaderDraft};
 use crate::fixture;
 use crate::head_file::HeadSlot;
-use crate::record::RECORD_FORMAT_VERSION;
 
 /// The most files of one corpus.
 const CORPUS_FILES_MAX: usize = 50;
@@ -28,39 +26,16 @@ fn encoded(number: u64, streams: &[(&str, u64)], payload: usize) -> Vec<u8> {
     draft.header.policy_sets = vec!["points/2026-1".to_owned()];
     draft.events[0].envelope.evidence = vec![[1; 32]];
     draft.events[0].payload.resize(payload.max(20), b' ');
-    let HeaderDraft {
-        command_id,
-        fingerprint,
-        principal,
-        acting_for,
-        role,
-        channel,
-        cause,
-        correlation,
-        policy_sets,
-        visibility,
-    } = draft.header;
-    let header = CommitHeader {
-        format_version: RECORD_FORMAT_VERSION,
+    let numbers = record::Numbers {
         log_id: fixture::log_id(),
         epoch: 1,
         commit_number: number,
         first_position: number + 1,
         event_count: u32::try_from(draft.events.len()).unwrap(),
-        command_id,
-        fingerprint,
         recorded_at: fixture::instant(8),
-        principal,
-        acting_for,
-        role,
-        channel,
-        cause,
-        correlation,
-        policy_sets,
-        visibility,
     };
     let events: Vec<_> = draft.events.iter().zip(1..).collect();
-    encode(&header, draft.seed, &events).bytes
+    encode(&draft.header, &numbers, draft.seed, &events).bytes
 }
 
 fn built(records: &[Vec<u8>]) -> Vec<u8> {
