@@ -53,7 +53,7 @@ impl Place {
         let log = self.open(name);
         let state = (manifest, log.head(), commits(&log));
         drop(log);
-        let report = crate::verify(&into, &mut |_| ()).unwrap();
+        let report = crate::verify(&into, crate::VerifyOptions::default(), &mut |_| ()).unwrap();
         assert_eq!(report.findings, []);
         state
     }
