@@ -21,6 +21,7 @@ use crate::head_file::Unread;
 use crate::index::{CHUNK_EVENTS, IndexSize, Plan, StreamKey};
 use crate::journal::segment::SEGMENT_BYTES;
 use crate::log::{AppendError, BoxFuture, CloseError, Commits, EventLog, ReadError};
+use crate::packed::PackedBlocks;
 use crate::newer::Newer;
 use crate::open::{self, Opened};
 use crate::prepare::prepare;
@@ -330,6 +331,11 @@ impl EventLog for DiskLog {
     fn read(&self, from: u64, to: u64) -> Commits {
         let position = *self.shared.published.borrow();
         self.shared.view.read(from, to.min(position))
+    }
+
+    fn read_packed(&self, from: u64, to: u64) -> PackedBlocks {
+        let position = *self.shared.published.borrow();
+        self.shared.view.read_packed(from, to.min(position))
     }
 
     fn read_stream(

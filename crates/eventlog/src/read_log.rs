@@ -15,6 +15,7 @@ use crate::index::{CHUNK_EVENTS, Index, IndexSize, Plan, StreamKey};
 use crate::journal::place::Places;
 use crate::journal::segment::JOURNAL_DIR;
 use crate::log::{AppendError, BoxFuture, CloseError, Commits, EventLog, ReadError};
+use crate::packed::PackedBlocks;
 use crate::open::{LOCK_FILE, holds_log};
 use crate::survey::{self, Extent};
 use crate::view::View;
@@ -143,6 +144,10 @@ impl EventLog for ReadLog {
 
     fn read(&self, from: u64, to: u64) -> Commits {
         self.view.read(from, to.min(self.head.position))
+    }
+
+    fn read_packed(&self, from: u64, to: u64) -> PackedBlocks {
+        self.view.read_packed(from, to.min(self.head.position))
     }
 
     fn read_stream(
