@@ -15,8 +15,8 @@ use crate::index::{CHUNK_EVENTS, Index, IndexSize, Plan, StreamKey};
 use crate::journal::place::Places;
 use crate::journal::segment::JOURNAL_DIR;
 use crate::log::{AppendError, BoxFuture, CloseError, Commits, EventLog, ReadError};
-use crate::packed::PackedBlocks;
 use crate::open::{LOCK_FILE, holds_log};
+use crate::packed::PackedBlocks;
 use crate::survey::{self, Extent};
 use crate::view::View;
 

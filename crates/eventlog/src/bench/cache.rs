@@ -26,7 +26,9 @@ pub(crate) fn drop_below(dir: &Path) -> io::Result<()> {
 /// The bytes that this process had fetched from disks so far, where `/proc` tells it.
 pub(crate) fn fetched_bytes() -> Option<u64> {
     let io = std::fs::read_to_string("/proc/self/io").ok()?;
-    let line = io.lines().find_map(|line| line.strip_prefix("read_bytes:"))?;
+    let line = io
+        .lines()
+        .find_map(|line| line.strip_prefix("read_bytes:"))?;
     line.trim().parse().ok()
 }
 

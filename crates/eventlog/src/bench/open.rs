@@ -62,14 +62,15 @@ pub fn open(plan: &OpenPlan, give: &mut dyn FnMut(Row)) -> Result<(), BenchError
         let mut cell = Cell::default();
         let mut events = 0;
         for _ in 0..plan.passes {
-            let mut measure = |number: usize, work: &mut dyn FnMut() -> Result<Sample, BenchError>| {
-                cache.prepare(&plan.dir)?;
-                let before = fetched_bytes();
-                let sample = work()?;
-                let fetched = fetched_bytes().unwrap_or(0) - before.unwrap_or(0);
-                cell.fetched[number] += fetched;
-                Ok::<_, BenchError>(sample)
-            };
+            let mut measure =
+                |number: usize, work: &mut dyn FnMut() -> Result<Sample, BenchError>| {
+                    cache.prepare(&plan.dir)?;
+                    let before = fetched_bytes();
+                    let sample = work()?;
+                    let fetched = fetched_bytes().unwrap_or(0) - before.unwrap_or(0);
+                    cell.fetched[number] += fetched;
+                    Ok::<_, BenchError>(sample)
+                };
             let read = measure(0, &mut || read_all(&journal))?;
             let clean = measure(1, &mut || timed_open(plan, true))?;
             let killed = measure(2, &mut || timed_open(plan, false))?;

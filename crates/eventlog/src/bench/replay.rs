@@ -1,7 +1,7 @@
 //! Measuring how fast a log is read back. Owns the passes; never writes.
 
-use std::path::{Path, PathBuf};
 use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 

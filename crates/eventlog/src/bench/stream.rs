@@ -113,7 +113,10 @@ fn choose(
         let Some(commit) = log.commit_at(position)? else {
             continue;
         };
-        let stream = commit.events.iter().find(|event| event.position == position);
+        let stream = commit
+            .events
+            .iter()
+            .find(|event| event.position == position);
         if let Some(event) = stream
             && log.stream_version(&event.stream)? == length
         {
