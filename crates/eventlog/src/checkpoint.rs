@@ -95,6 +95,7 @@ impl Shared {
 }
 
 /// Tells how the second copy is.
+#[derive(Clone)]
 pub(crate) struct Monitor(Arc<Shared>);
 
 impl Monitor {
@@ -106,6 +107,12 @@ impl Monitor {
     /// The last position of which both copies are synced.
     pub(crate) fn synced(&self) -> u64 {
         self.0.state().synced
+    }
+
+    /// Says that the second copy is bad: nothing more goes into it, and the next opening makes anew
+    /// what is wrong with it.
+    pub(crate) fn mark_bad(&self, reason: &str) {
+        self.0.mark_bad(reason);
     }
 }
 

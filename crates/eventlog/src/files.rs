@@ -21,6 +21,10 @@ pub trait FileLayer: fmt::Debug + Send + Sync + 'static {
     fn open(&self, path: &Path, create: bool) -> io::Result<Box<dyn LogFile>>;
     /// Moves a file within the log's folder.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Gives a file another name beside the one it has.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::hard_link(from, to)
+    }
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()> {
         std::fs::remove_file(path)

@@ -76,10 +76,14 @@ pub(crate) struct Volume {
 impl Volume {
     /// Opens a volume, making it if needed.
     pub(crate) fn open(dir: &Path, number: u64) -> Result<Self, String> {
-        let path = volume_path(dir, number);
+        Self::open_at(&volume_path(dir, number), number)
+    }
+
+    /// The same in a folder of another name.
+    pub(crate) fn open_at(path: &Path, number: u64) -> Result<Self, String> {
         let db = guarded(|| {
             sled::Config::new()
-                .path(&path)
+                .path(path)
                 .segment_size(SLED_SEGMENT_BYTES)
                 .mode(sled::Mode::LowSpace)
                 .cache_capacity(SLED_CACHE_BYTES)
