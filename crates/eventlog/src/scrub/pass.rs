@@ -339,16 +339,16 @@ impl<'a> Pass<'a> {
         if blocks.is_empty() {
             return Ok(());
         }
-        if let Some(reason) = self.target.copy.bad() {
-            if !self.copy_told {
-                self.copy_told = true;
-                let why = "it is made anew when the log is opened next";
-                self.found(
-                    ScrubbedPart::SecondCopy,
-                    format!("the second copy is bad: {reason}"),
-                    ScrubOutcome::Unhealed(why.to_owned()),
-                );
-            }
+        if let Some(reason) = self.target.copy.bad()
+            && !self.copy_told
+        {
+            self.copy_told = true;
+            let why = "it is made anew when the log is opened next";
+            self.found(
+                ScrubbedPart::SecondCopy,
+                format!("the second copy is bad: {reason}"),
+                ScrubOutcome::Unhealed(why.to_owned()),
+            );
         }
         if let Some(next) = next {
             self.wait_for_copy(next)?;
@@ -416,8 +416,8 @@ impl<'a> Pass<'a> {
             let pace = &mut self.pace;
             let carved = carve_paced(&path, &mut |bytes| pace.step(bytes), &mut |header, _, _| {
                 let block = (header.first_position, front(&header.hash));
-                if let Ok(place) = wanted.binary_search(&block) {
-                    found[place] = true;
+                if let Ok(number) = wanted.binary_search(&block) {
+                    found[number] = true;
                 }
             });
             match carved {
@@ -425,11 +425,8 @@ impl<'a> Pass<'a> {
                 Ok(false) => return Err(Stopped),
                 Err(error) => tracing::warn!(%error, number, "a volume cannot be read"),
             }
-            let mut place = 0;
-            wanted.retain(|_| {
-                place += 1;
-                !found[place - 1]
-            });
+            let mut found = found.into_iter();
+            wanted.retain(|_| found.next() != Some(true));
             if wanted.is_empty() {
                 break;
             }

@@ -146,12 +146,11 @@ fn staged(target: &Target, damaged: &Damaged, pace: &mut Pace<'_>) -> Result<(),
         },
     )?;
     let mut marks = Marks::default();
-    let offset = SEGMENT_HEADER_BYTES;
-    let place = Place {
+    let first = Place {
         segment: number,
-        offset,
+        offset: SEGMENT_HEADER_BYTES,
     };
-    marks.add(*damaged.range.start(), place);
+    marks.add(*damaged.range.start(), first);
     let written = Arc::new(Places::new(new.end()?.to_owned(), marks));
     let mut cursor = Cursor::anew(&written, *damaged.range.start(), SEQUENTIAL_BYTES);
     let mut before = damaged.before;

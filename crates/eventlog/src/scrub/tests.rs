@@ -41,6 +41,10 @@ struct Open {
 
 impl Open {
     fn new() -> Self {
+        Self::with(COMMITS, 10_000)
+    }
+
+    fn with(commits: u64, bytes: usize) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
         DiskLog::create(&path, fixture::log_id(), &options()).unwrap();
@@ -51,8 +55,8 @@ impl Open {
             commits: Vec::new(),
         };
         this.open(&options());
-        for number in 0..COMMITS {
-            this.append(number, 10_000);
+        for number in 0..commits {
+            this.append(number, bytes);
         }
         this.synced();
         this.commits = this.read();
@@ -447,8 +451,7 @@ fn closing_does_not_wait_for_a_pass() {
 
 /// Damages a log, lets its scrub stop at every operation on files in turn, and insists that the next
 /// opening and scrub make it whole.
-fn interrupted(damage: &dyn Fn(&Open)) {
-    let mut open = Open::new();
+fn interrupted(mut open: Open, damage: &dyn Fn(&Open)) {
     open.log().close().unwrap();
     open.log = None;
     let before: Contents = contents(&open.path);
@@ -470,12 +473,15 @@ fn interrupted(damage: &dyn Fn(&Open)) {
         let found = open.open(&options());
         assert!(!found.clean, "{what}");
         open.scrub();
-        open.synced();
-        let commits = open.commits.clone();
-        open.whole(&what);
-        open.commits = commits;
+        assert!(open.read() == open.commits, "{what}");
+        let again = open.scrub();
+        assert!(
+            again.complete && again.findings.is_empty(),
+            "{what}: {again:?}"
+        );
         if report.healed == 1 {
             assert!(operations > 3, "{what}");
+            open.whole(&what);
             break;
         }
         assert!(report.unhealed == 1 && operations < 100, "{what}");
@@ -485,7 +491,7 @@ fn interrupted(damage: &dyn Fn(&Open)) {
 
 #[test]
 fn healing_a_segment_may_be_interrupted_anywhere() {
-    interrupted(&|open| {
+    interrupted(Open::with(18, 50_000), &|open| {
         let length = std::fs::metadata(open.segment(2)).unwrap().len();
         flip(&open.segment(2), usize::try_from(length).unwrap() / 2);
     });
@@ -493,7 +499,7 @@ fn healing_a_segment_may_be_interrupted_anywhere() {
 
 #[test]
 fn healing_a_volume_may_be_interrupted_anywhere() {
-    interrupted(&|open| lose(&open.volume(1), 20));
+    interrupted(Open::with(45, 2_000), &|open| lose(&open.volume(1), 20));
 }
 
 #[test]
