@@ -176,6 +176,8 @@ fn proceed(dir: &Path, options: &Options, lock: File) -> Result<Opened, OpenErro
     let synced = head.map_or(0, |head| head.synced.min(end.position));
     let last_block = surveyed.last_block;
     let quick = report.quick;
+    sled_copy::remove_fresh(dir)
+        .map_err(|error| OpenError::io("removing a volume that was never finished", &error))?;
     let volume = Reconciling {
         dir,
         options,
