@@ -26,6 +26,7 @@ use crate::open::{self, Opened};
 use crate::packed::PackedBlocks;
 use crate::prepare::prepare;
 use crate::queue::{Answer, Waiting};
+use crate::scrub::{Scrub, ScrubOptions, Scrubber, Target};
 use crate::sled_copy::VOLUME_EVENTS;
 use crate::verify::Finding;
 use crate::writer::Shared;
@@ -46,6 +47,8 @@ pub struct Options {
     pub chunk_events: u64,
     /// Whether the whole log is verified also where it was closed cleanly and its index is whole.
     pub thorough: bool,
+    /// How the log is verified again while it is open.
+    pub scrub: ScrubOptions,
 }
 
 impl std::fmt::Debug for Options {
@@ -72,6 +75,7 @@ impl Options {
             volume_events: VOLUME_EVENTS,
             chunk_events: CHUNK_EVENTS,
             thorough: false,
+            scrub: ScrubOptions::default(),
         }
     }
 
@@ -206,6 +210,7 @@ pub struct DiskLog {
     shared: Arc<Shared>,
     report: OpenReport,
     copy: Monitor,
+    scrubber: Scrubber,
     writer: Mutex<Option<JoinHandle<Result<(), String>>>>,
     closed: Mutex<Option<Result<(), CloseError>>>,
     _lock: File,
@@ -229,10 +234,21 @@ impl DiskLog {
         let shared = Arc::clone(&opened.writer.shared);
         let writer = opened.writer;
         let copy = writer.checkpoints.monitor();
+        let target = Target {
+            dir: opened.dir.clone(),
+            log_id: opened.log_id,
+            files: Arc::clone(&opened.options.files),
+            segment_bytes: opened.options.segment_bytes,
+            volume_events: opened.options.volume_events,
+            shared: Arc::clone(&shared),
+            copy: copy.clone(),
+        };
         let thread = std::thread::Builder::new()
             .name("log-writer".to_owned())
             .spawn(move || writer.run())
             .map_err(|error| OpenError::io("starting the writer", &error))?;
+        let scrubber = Scrubber::start(target, opened.options.scrub)
+            .map_err(|error| OpenError::io("starting the scrub", &error))?;
         Ok(Self {
             log_id: opened.log_id,
             dir: opened.dir,
@@ -240,6 +256,7 @@ impl DiskLog {
             shared,
             report: opened.report,
             copy,
+            scrubber,
             writer: Mutex::new(Some(thread)),
             closed: Mutex::new(None),
             _lock: opened.lock,
@@ -310,6 +327,11 @@ impl DiskLog {
         Ok(findings)
     }
 
+    /// The verification of the log in the background.
+    pub fn scrub(&self) -> Scrub {
+        self.scrubber.handle()
+    }
+
     /// What opening found and did.
     pub fn report(&self) -> &OpenReport {
         &self.report
@@ -372,6 +394,7 @@ impl EventLog for DiskLog {
         if let Some(result) = &*closed {
             return result.clone();
         }
+        self.scrubber.stop();
         self.shared.queue.refuse(AppendError::Closed);
         let thread = self
             .writer

@@ -114,6 +114,11 @@ impl FileLayer for Faulty {
         OsFiles.rename(from, to)
     }
 
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        gone(&self.left, self.fault)?;
+        OsFiles.link(from, to)
+    }
+
     fn remove(&self, path: &Path) -> io::Result<()> {
         gone(&self.left, self.fault)?;
         OsFiles.remove(path)

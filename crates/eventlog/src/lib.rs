@@ -11,6 +11,7 @@
 //!   both copies
 //! - `read_log`: the same folder for questions only; `verify`: checks both copies (`check`, `carve`)
 //! - `packed`: a range block by block; `parallel`: replaying it with several threads
+//! - `scrub`: verifies both copies and the index again while the log is open, and heals them
 //! - `fork`: a new epoch begins at a proven end, after an accepted loss or a restored backup
 //! - `backup`: copies of a log that grow, and a log made out of one
 //! - `info`: what a log is made of and what it takes on disk
@@ -58,6 +59,7 @@ mod prepare;
 mod queue;
 mod read_log;
 mod replay;
+mod scrub;
 mod sequencer;
 mod sled_copy;
 mod subscribe;
@@ -91,6 +93,10 @@ pub use memory::MemoryLog;
 pub use packed::{PackedBlock, PackedBlocks};
 pub use parallel::ParallelReplay;
 pub use read_log::{FolderState, ReadLog};
+pub use scrub::{
+    SCRUB_BYTES_PER_SECOND, SCRUB_EVERY, Scrub, ScrubFinding, ScrubOptions, ScrubOutcome,
+    ScrubProgress, ScrubReport, ScrubStatus, ScrubTotals, ScrubbedPart,
+};
 pub use subscribe::Subscription;
 pub use varint::Unreadable;
 pub use verify::{Finding, VerifyOptions, VerifyReport, verify};
