@@ -114,6 +114,19 @@ pub enum OpenError {
         /// The folder.
         path: PathBuf,
     },
+    /// A file in the folder belongs to another log than the others.
+    #[error(
+        "{} belongs to log {found}, and the folder to log {log_id}; move it to where it belongs",
+        path.display()
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// The log it says it belongs to.
+        found: Uuid,
+        /// The log that the folder holds.
+        log_id: Uuid,
+    },
     /// The folder was written by a newer version of this program.
     #[error(
         "{what} has format version {version}, and this program knows versions up to {known}; \

@@ -14,7 +14,8 @@
 //! - `backup`: copies of a log that grow, and a log made out of one
 //! - `info`: what a log is made of and what it takes on disk
 //! - `subscribe`: following a log, from what is there to what comes
-//! - `newer`: what is said of bytes that a newer version wrote
+//! - `identity`: whose log a folder holds, before it is touched; `newer`: bytes that a newer version
+//!   wrote
 //! - `fuzzing`: what must hold for any bytes that a decoder is given (not in ordinary builds)
 //! - `files`: the file system as the writing side sees it
 //! - `bench`: what all of it costs, beside the bare disk
@@ -45,6 +46,7 @@ mod disk;
 mod gather;
 mod head_file;
 mod heal;
+mod identity;
 mod index;
 mod info;
 mod journal;

@@ -15,6 +15,7 @@ use crate::disk::{OpenError, OpenReport, Options, SEGMENT_BYTES_MIN};
 use crate::fork;
 use crate::head_file::{self, HeadFile, HeadSlot};
 use crate::heal;
+use crate::identity;
 use crate::index::{Index, Keeper};
 use crate::journal::append::JournalAppend;
 use crate::journal::place::{Cursor, POINT_BYTES, Places, SEQUENTIAL_BYTES};
@@ -50,13 +51,9 @@ pub(crate) struct Opened {
 /// See [`crate::DiskLog::create`].
 pub(crate) fn create(dir: &Path, log_id: Uuid, options: &Options) -> Result<(), OpenError> {
     check(options)?;
-    let made = |what: &str| {
-        let what = format!("making {what} in {}", dir.display());
-        move |error: io::Error| OpenError::io(what, &error)
-    };
-    fs::create_dir_all(dir).map_err(made("the folder"))?;
+    fs::create_dir_all(dir).map_err(|error| making("the folder", dir, &error))?;
     if fs::read_dir(dir)
-        .map_err(made("the folder"))?
+        .map_err(|error| making("the folder", dir, &error))?
         .next()
         .is_some()
     {
@@ -64,6 +61,27 @@ pub(crate) fn create(dir: &Path, log_id: Uuid, options: &Options) -> Result<(), 
             path: dir.to_owned(),
         });
     }
+    let made = fill(dir, log_id, options);
+    if made.is_err() {
+        // What was made in an empty folder is worth nothing; left there, it would be in the way.
+        // Where it cannot be removed either, the next attempt says that the folder is not empty.
+        for folder in [JOURNAL_DIR, COPY_DIR] {
+            let _ = fs::remove_dir_all(dir.join(folder));
+        }
+        for file in [LOCK_FILE, head_file::HEAD_FILE] {
+            let _ = fs::remove_file(dir.join(file));
+        }
+    }
+    made
+}
+
+fn making(what: &str, dir: &Path, error: &io::Error) -> OpenError {
+    OpenError::io(format!("making {what} in {}", dir.display()), error)
+}
+
+/// Makes what an empty log consists of.
+fn fill(dir: &Path, log_id: Uuid, options: &Options) -> Result<(), OpenError> {
+    let made = |what: &'static str| move |error: io::Error| making(what, dir, &error);
     let files = &*options.files;
     let journal = dir.join(JOURNAL_DIR);
     for folder in [&journal, &dir.join(COPY_DIR)] {
@@ -145,13 +163,8 @@ pub(crate) fn open_pending(dir: &Path, options: &Options) -> Result<Opened, Open
 /// Takes the lock of a folder that holds a log.
 pub(crate) fn take(dir: &Path, options: &Options) -> Result<File, OpenError> {
     check(options)?;
-    if holds_log(dir) {
-        lock(dir)
-    } else {
-        Err(OpenError::NoLog {
-            path: dir.to_owned(),
-        })
-    }
+    identity::check(dir)?;
+    lock(dir)
 }
 
 fn proceed(dir: &Path, options: &Options, lock: File) -> Result<Opened, OpenError> {
