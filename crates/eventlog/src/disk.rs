@@ -16,7 +16,7 @@ use crate::check::{Copies, SEARCH_TRIES};
 use crate::checkpoint::Monitor;
 use crate::clock::Clock;
 use crate::commit::{CommitDraft, Head, Receipt, RecordedEvent};
-use crate::files::{FileLayer, OsFiles};
+use crate::files::{FileLayer, OsFiles, in_words};
 use crate::head_file::Unread;
 use crate::index::{CHUNK_EVENTS, IndexSize, Plan, StreamKey};
 use crate::journal::segment::SEGMENT_BYTES;
@@ -193,7 +193,7 @@ impl OpenError {
     pub(crate) fn io(what: impl Into<String>, error: &std::io::Error) -> Self {
         Self::Io {
             what: what.into(),
-            error: error.to_string(),
+            error: in_words(error),
         }
     }
 }
@@ -406,6 +406,8 @@ impl Drop for DiskLog {
 mod damage_tests;
 #[cfg(test)]
 mod fault_tests;
+#[cfg(test)]
+mod full_tests;
 #[cfg(test)]
 mod index_tests;
 #[cfg(test)]

@@ -14,6 +14,8 @@ pub(crate) enum Fault {
     Stop,
     /// A write to a segment stops at the last whole sector of its first half, once.
     ShortWrite,
+    /// No space is left: this write and all after it fail, to whatever file, until room is made.
+    Full,
     /// A write to a segment fails with this error number, once.
     Write(i32),
     /// A sync of a segment fails with this error number, once.
@@ -56,11 +58,23 @@ impl Faulty {
     pub(crate) fn arm(&self, operations: i64) {
         self.left.store(operations, Ordering::SeqCst);
     }
+
+    /// Lets nothing fail any more; answers how many operations of the concerned kind there were
+    /// since it was armed with `armed`.
+    pub(crate) fn disarm(&self, armed: i64) -> i64 {
+        armed - self.left.swap(i64::MAX, Ordering::SeqCst)
+    }
+
+    /// Whether the fault has come.
+    pub(crate) fn has_struck(&self) -> bool {
+        self.left.load(Ordering::SeqCst) < 0
+    }
 }
 
-fn due(left: &Left, stop: bool) -> bool {
+/// Counts an operation; whether it fails. A fault that `lasts` concerns all that follow too.
+fn due(left: &Left, lasts: bool) -> bool {
     let before = left.fetch_sub(1, Ordering::SeqCst);
-    before == 0 || (stop && before < 0)
+    before == 0 || (lasts && before < 0)
 }
 
 fn gone(left: &Left, fault: Fault) -> io::Result<()> {
@@ -80,6 +94,7 @@ impl LogFile for FaultyFile {
                 self.below.write_all_at(&bytes[..part], offset)?;
                 Err(io::ErrorKind::WriteZero.into())
             }
+            Fault::Full if due(&self.left, true) => Err(io::Error::from_raw_os_error(ENOSPC)),
             Fault::Write(error) if self.segment && due(&self.left, false) => {
                 Err(io::Error::from_raw_os_error(error))
             }

@@ -117,6 +117,16 @@ impl Window {
     }
 }
 
+/// What the system says of a failure, and what to do where that is known.
+pub(crate) fn in_words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            format!("{error}; free some space on that disk, then start again")
+        }
+        _ => error.to_string(),
+    }
+}
+
 /// Whether all bytes are zero.
 pub(crate) fn all_zero(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| *byte == 0)

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use crate::block::Gathered;
 use crate::checkpoint::Checkpoints;
 use crate::commit::Head;
+use crate::files::in_words;
 use crate::gather::Gathering;
 use crate::index::{Keeper, StreamKey};
 use crate::journal::append::{JournalAppend, Written};
@@ -51,7 +52,7 @@ impl Writer {
         }
         self.checkpoints
             .close(!self.shared.view.is_distrusted())
-            .map_err(|error| format!("the head file: {error}"))
+            .map_err(|error| format!("the head file: {}", in_words(&error)))
     }
 
     /// Appends one group and answers everybody in it. An error of the journal is answered too, and
@@ -81,7 +82,7 @@ impl Writer {
                     written = blocks;
                 }
                 Err(error) => {
-                    let reason = error.to_string();
+                    let reason = format!("the journal: {}", in_words(&error));
                     self.shared.poison(&reason);
                     for waiting in group {
                         waiting.answer(Err(AppendError::Poisoned(reason.clone())));
