@@ -26,6 +26,7 @@ use crate::open::{self, Opened};
 use crate::prepare::prepare;
 use crate::queue::{Answer, Waiting};
 use crate::sled_copy::VOLUME_EVENTS;
+use crate::space::{LOW_SPACE_BYTES, RESERVE_BYTES, Wanted};
 use crate::verify::Finding;
 use crate::writer::Shared;
 
@@ -45,6 +46,12 @@ pub struct Options {
     pub chunk_events: u64,
     /// Whether the whole log is verified also where it was closed cleanly and its index is whole.
     pub thorough: bool,
+    /// Fewest bytes that must be free beside the reserve for commits to be taken; with 0 they are
+    /// until the reserve is used up.
+    pub low_space_bytes: u64,
+    /// The bytes that are kept back on the disk for a clean stop; with 0 a full disk may leave the
+    /// log not closed cleanly. Not kept where the file system cannot.
+    pub reserve_bytes: u64,
 }
 
 impl std::fmt::Debug for Options {
@@ -71,6 +78,17 @@ impl Options {
             volume_events: VOLUME_EVENTS,
             chunk_events: CHUNK_EVENTS,
             thorough: false,
+            low_space_bytes: LOW_SPACE_BYTES,
+            // The tests of this crate make and copy hundreds of folders.
+            reserve_bytes: if cfg!(test) { 0 } else { RESERVE_BYTES },
+        }
+    }
+
+    /// How much room is wanted.
+    pub(crate) fn wanted(&self) -> Wanted {
+        Wanted {
+            reserve: self.reserve_bytes,
+            low: self.low_space_bytes,
         }
     }
 
@@ -139,6 +157,21 @@ pub enum OpenError {
         version: u16,
         /// The newest version that this program knows.
         known: u16,
+    },
+    /// There is too little room to make a log.
+    #[error(
+        "{} MiB are free on the disk of {} and a log wants {} MiB",
+        free / (1024 * 1024),
+        path.display(),
+        wanted / (1024 * 1024)
+    )]
+    LowSpace {
+        /// The folder.
+        path: PathBuf,
+        /// Bytes that are free.
+        free: u64,
+        /// Bytes that are wanted.
+        wanted: u64,
     },
     /// An option is out of its bounds.
     #[error("{0}")]
@@ -264,6 +297,9 @@ impl DiskLog {
         &self,
         drafts: Vec<CommitDraft>,
     ) -> Result<Vec<oneshot::Receiver<Answer>>, AppendError> {
+        if let Some(low) = self.shared.space.refusal() {
+            return Err(low);
+        }
         let mut waiting = Vec::with_capacity(drafts.len());
         let mut answers = Vec::with_capacity(drafts.len());
         for draft in drafts {
@@ -331,7 +367,9 @@ impl DiskLog {
 impl EventLog for DiskLog {
     fn append(&self, draft: CommitDraft) -> BoxFuture<'static, Result<Receipt, AppendError>> {
         let (answer, answered) = oneshot::channel();
-        let pushed = prepare(draft)
+        let room = self.shared.space.refusal().map_or(Ok(()), Err);
+        let pushed = room
+            .and_then(|()| prepare(draft))
             .and_then(|prepared| self.shared.queue.push(Waiting { prepared, answer }));
         Box::pin(async move {
             pushed?;
@@ -364,6 +402,11 @@ impl EventLog for DiskLog {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    fn refusal(&self) -> Option<AppendError> {
+        let poisoned = self.head().poisoned.map(AppendError::Poisoned);
+        poisoned.or_else(|| self.shared.space.refusal())
     }
 
     fn watch(&self) -> watch::Receiver<u64> {

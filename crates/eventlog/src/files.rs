@@ -27,6 +27,26 @@ pub trait FileLayer: fmt::Debug + Send + Sync + 'static {
     }
     /// Makes the entries of a directory durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// How many bytes are free on the disk of a folder, for whoever is not its administrator.
+    fn free(&self, path: &Path) -> io::Result<u64> {
+        let disk = rustix::fs::statvfs(path)?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+    /// Lets a file take at least so many bytes of the disk without writing them; it may be missing.
+    fn allocate(&self, path: &Path, bytes: u64) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        let file = options
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)?;
+        Ok(rustix::fs::fallocate(
+            &file,
+            rustix::fs::FallocateFlags::empty(),
+            0,
+            bytes,
+        )?)
+    }
 }
 
 /// The file system of the machine.
@@ -119,11 +139,10 @@ impl Window {
 
 /// What the system says of a failure, and what to do where that is known.
 pub(crate) fn in_words(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            format!("{error}; free some space on that disk, then start again")
-        }
-        _ => error.to_string(),
+    if crate::space::is_full(error) {
+        format!("{error}; free some space on that disk, then start again")
+    } else {
+        error.to_string()
     }
 }
 

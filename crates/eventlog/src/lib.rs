@@ -17,7 +17,7 @@
 //! - `identity`: whose log a folder holds, before it is touched; `newer`: bytes that a newer version
 //!   wrote
 //! - `fuzzing`: what must hold for any bytes that a decoder is given (not in ordinary builds)
-//! - `files`: the file system as the writing side sees it
+//! - `files`: the file system as the writing side sees it; `space`: the room on it, and the reserve
 //! - `bench`: what all of it costs, beside the bare disk
 //! - `clock`, `entropy`: the one source each of time and randomness
 //! - `execute`: the one write path, which joins the deciders of `domain` and the log
@@ -59,6 +59,7 @@ mod read_log;
 mod replay;
 mod sequencer;
 mod sled_copy;
+mod space;
 mod subscribe;
 mod survey;
 mod varint;
@@ -88,6 +89,7 @@ pub use info::{BytesOnDisk, EpochInfo, HeadInfo, LogInfo, SegmentInfo, VolumeInf
 pub use log::{AppendError, BoxFuture, CloseError, Commits, EventLog, ReadError};
 pub use memory::MemoryLog;
 pub use read_log::{FolderState, ReadLog};
+pub use space::{LOW_SPACE_BYTES, RESERVE_BYTES};
 pub use subscribe::Subscription;
 pub use varint::Unreadable;
 pub use verify::{Finding, VerifyOptions, VerifyReport, verify};

@@ -24,6 +24,7 @@ use crate::log::ReadError;
 use crate::queue::Queue;
 use crate::sequencer::Sequencer;
 use crate::sled_copy::{self, COPY_DIR, Lack, Volume, volume_of, volume_path};
+use crate::space::{self, Space};
 use crate::survey::{self, Extent, Surveyed};
 use crate::view::View;
 use crate::writer::{Shared, Writer};
@@ -61,6 +62,7 @@ pub(crate) fn create(dir: &Path, log_id: Uuid, options: &Options) -> Result<(), 
             path: dir.to_owned(),
         });
     }
+    room(dir, options)?;
     let made = fill(dir, log_id, options);
     if made.is_err() {
         // What was made in an empty folder is worth nothing; left there, it would be in the way.
@@ -73,6 +75,22 @@ pub(crate) fn create(dir: &Path, log_id: Uuid, options: &Options) -> Result<(), 
         }
     }
     made
+}
+
+/// Refuses to make a log that could take no commit.
+fn room(dir: &Path, options: &Options) -> Result<(), OpenError> {
+    let free = space::free(&*options.files, dir).map_err(|error| making("a log", dir, &error))?;
+    let wanted = options
+        .low_space_bytes
+        .saturating_add(options.reserve_bytes);
+    if free < wanted {
+        return Err(OpenError::LowSpace {
+            path: dir.to_owned(),
+            free,
+            wanted,
+        });
+    }
+    Ok(())
 }
 
 fn making(what: &str, dir: &Path, error: &io::Error) -> OpenError {
@@ -197,6 +215,8 @@ fn proceed(dir: &Path, options: &Options, lock: File) -> Result<Opened, OpenErro
     }
     .all(last_block, head.is_some_and(|head| head.clean), quick)?;
 
+    let space = Space::new(Arc::clone(&options.files), dir, options.wanted());
+    let space = Arc::new(space);
     let slot = HeadSlot {
         log_id: end.log_id,
         epoch: end.epoch,
@@ -217,10 +237,17 @@ fn proceed(dir: &Path, options: &Options, lock: File) -> Result<Opened, OpenErro
         &dir.join(JOURNAL_DIR),
         &surveyed.journal,
         options.segment_bytes,
+        &space,
     )
     .map_err(|error| OpenError::io("opening the journal", &error))?;
-    let checkpoints = Checkpoints::start(dir.to_owned(), options.volume_events, volume, head_file)
-        .map_err(|error| OpenError::io("starting the checkpoints", &error))?;
+    let started = Checkpoints::start(
+        dir.to_owned(),
+        options.volume_events,
+        volume,
+        head_file,
+        Arc::clone(&space),
+    );
+    let checkpoints = started.map_err(|error| OpenError::io("starting the checkpoints", &error))?;
     let index = Index::new(options.plan(dir), Arc::clone(&places), surveyed.index);
     let index = Arc::new(index);
     let keeper = Keeper::start(Arc::clone(&index))
@@ -230,6 +257,7 @@ fn proceed(dir: &Path, options: &Options, lock: File) -> Result<Opened, OpenErro
         view: Arc::new(View::new(places, Arc::clone(&index))),
         head: Mutex::new(end.head()),
         published: watch::Sender::new(end.position),
+        space,
     });
     let log_id = end.log_id;
     let sequencer = Sequencer::new(end, Arc::clone(&options.clock));

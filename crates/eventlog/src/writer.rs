@@ -17,6 +17,7 @@ use crate::log::AppendError;
 use crate::queue::{Queue, Waiting};
 use crate::replay::Reached;
 use crate::sequencer::{End, Sequencer};
+use crate::space::Space;
 use crate::view::{OpenBlock, View};
 
 /// What the writer shares with those who ask and append.
@@ -25,6 +26,7 @@ pub(crate) struct Shared {
     pub(crate) view: Arc<View>,
     pub(crate) head: Mutex<Head>,
     pub(crate) published: watch::Sender<u64>,
+    pub(crate) space: Arc<Space>,
 }
 
 /// The state of the writer's thread.

@@ -8,18 +8,33 @@ use crate::commit::Commit;
 use crate::faults::{Fault, Faulty};
 use crate::fixture::{self, commit, stream};
 use crate::journal::segment::{self, JOURNAL_DIR};
+use crate::space::RESERVE_FILE;
 
 /// Commits of the script. Every fourth is large and cannot be compressed, so that segments end.
 const COMMITS: u64 = 14;
 const LARGE_BYTES: usize = 90_000;
 /// After how many commits the script closes the log and opens it again.
 const REOPENED_AFTER: u64 = 7;
+/// Bytes of the reserve; the layer makes room when it is removed, whatever its size.
+const RESERVE: u64 = 64 * 1024;
 
+/// Without a reserve and without refusing early: every write meets the full disk.
 fn options(faulty: &Arc<Faulty>) -> Options {
     Options {
         files: Arc::clone(faulty) as Arc<dyn FileLayer>,
         segment_bytes: SEGMENT_BYTES_MIN,
+        low_space_bytes: 0,
+        reserve_bytes: 0,
         ..Options::new(Arc::new(fixture::clock()))
+    }
+}
+
+/// With a reserve, as a service has it.
+fn with_reserve(faulty: &Arc<Faulty>) -> Options {
+    Options {
+        low_space_bytes: 1,
+        reserve_bytes: RESERVE,
+        ..options(faulty)
     }
 }
 
@@ -42,20 +57,24 @@ struct Run {
 }
 
 /// Makes a log, appends, closes, opens and appends again, until something fails.
-fn script(path: &Path, faulty: &Arc<Faulty>) -> Run {
+fn script(path: &Path, faulty: &Arc<Faulty>, options: &Options) -> Run {
     let mut run = Run {
         log: None,
         acknowledged: 0,
         words: None,
     };
-    run.words = steps(path, faulty, &mut run).err();
+    run.words = steps(path, faulty, options, &mut run).err();
     run
 }
 
-fn steps(path: &Path, faulty: &Arc<Faulty>, run: &mut Run) -> Result<(), String> {
-    let options = options(faulty);
+fn steps(
+    path: &Path,
+    faulty: &Arc<Faulty>,
+    options: &Options,
+    run: &mut Run,
+) -> Result<(), String> {
     let words = |error: OpenError| error.to_string();
-    DiskLog::create(path, fixture::log_id(), &options).map_err(words)?;
+    DiskLog::create(path, fixture::log_id(), options).map_err(words)?;
     for number in 0..COMMITS {
         if number == REOPENED_AFTER
             && let Some(log) = &run.log
@@ -65,7 +84,7 @@ fn steps(path: &Path, faulty: &Arc<Faulty>, run: &mut Run) -> Result<(), String>
         }
         let log = match &mut run.log {
             Some(log) => log,
-            none => none.insert(DiskLog::open(path, &options).map_err(words)?),
+            none => none.insert(DiskLog::open(path, options).map_err(words)?),
         };
         let answered = log.hand_over(vec![draft(number)]);
         let answered = answered.map_err(|error| error.to_string())?.remove(0);
@@ -103,7 +122,7 @@ fn a_disk_that_is_full_from_any_write_on_loses_nothing_that_was_acknowledged() {
     let path = dir.path().join("never-full");
     let faulty = Arc::new(Faulty::new(Fault::Full));
     faulty.arm(i64::MAX);
-    let whole = script(&path, &faulty);
+    let whole = script(&path, &faulty, &options(&faulty));
     assert_eq!((whole.words, whole.acknowledged), (None, COMMITS));
     let writes = faulty.disarm(i64::MAX);
     assert!(segment::list(&path.join(JOURNAL_DIR)).unwrap().len() >= 3);
@@ -114,7 +133,7 @@ fn a_disk_that_is_full_from_any_write_on_loses_nothing_that_was_acknowledged() {
     for after in 0..writes {
         let path = dir.path().join("full");
         faulty.arm(after);
-        let run = script(&path, &faulty);
+        let run = script(&path, &faulty, &options(&faulty));
         let words = run
             .words
             .unwrap_or_else(|| panic!("write {after} of {writes} did not fail"));
@@ -148,6 +167,50 @@ fn a_disk_that_is_full_from_any_write_on_loses_nothing_that_was_acknowledged() {
         "{refused_when:?}"
     );
     println!("{writes} writes; failed while opening, appending, closing: {refused_when:?}");
+}
+
+#[test]
+fn with_a_reserve_a_full_disk_refuses_new_commits_and_the_stop_is_clean() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let faulty = Arc::new(Faulty::new(Fault::Full));
+    let options = with_reserve(&faulty);
+    faulty.arm(i64::MAX);
+    let whole = script(&path, &faulty, &options);
+    assert_eq!((whole.words, whole.acknowledged), (None, COMMITS));
+    let writes = faulty.disarm(i64::MAX);
+    let expected = read(whole.log.as_ref().unwrap(), COMMITS);
+    drop(whole.log);
+    assert!(!path.join(RESERVE_FILE).exists());
+
+    let mut stopped_clean = 0;
+    for after in 0..writes {
+        std::fs::remove_dir_all(&path).unwrap();
+        faulty.arm(after);
+        let run = script(&path, &faulty, &options);
+        if let Some(log) = run.log {
+            // The last writes are followed by no commit that could be refused.
+            if let Some(words) = run.words {
+                assert!(words.contains("no restart is needed"), "{after}: {words}");
+                let refusal = log.refusal();
+                assert!(
+                    matches!(refusal, Some(AppendError::LowSpace { .. })),
+                    "{after}: {refusal:?}"
+                );
+            }
+            assert_eq!(log.head().position, run.acknowledged, "{after}");
+            assert_eq!(read(&log, u64::MAX).len() as u64, run.acknowledged);
+            assert_eq!(log.close(), Ok(()), "{after}");
+            drop(log);
+            let log = crate::ReadLog::open(&path).unwrap();
+            assert_eq!(log.state(), crate::FolderState::Closed, "{after}");
+            stopped_clean += 1;
+        }
+        faulty.disarm(after);
+        goes_on(&path, &faulty, run.acknowledged, &expected);
+    }
+    println!("{writes} writes; stopped clean: {stopped_clean}");
+    assert!(stopped_clean > 30, "{stopped_clean}");
 }
 
 /// Whether a folder is as before a log was made in it, or holds one.
