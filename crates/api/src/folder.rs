@@ -13,8 +13,8 @@ use domain::ids::{PersonId, PrincipalId, derived};
 use domain::{Channel, Event, Instant, Personal, reaction, reactions};
 use eventlog::execute::{ExecuteError, Executor, Request};
 use eventlog::{
-    Clock, DiskLog, Entropy, EventLog, OpenError, OpenReport, Options, ReadError, SimulatedClock,
-    SystemClock,
+    Clock, DiskLog, Entropy, EventLog, LOW_SPACE_BYTES, OpenError, OpenReport, Options, ReadError,
+    SimulatedClock, SystemClock,
 };
 use projections::timers::Time;
 use uuid::Uuid;
@@ -234,8 +234,26 @@ fn look_up_key(dir: &Path) -> Result<Option<LookUpKey>, FolderError> {
 /// # Errors
 /// [`FolderError`] if the folder holds no whole log; what is damaged in one copy is healed.
 pub async fn open(dir: &Path) -> Result<(Backend, OpenReport), FolderError> {
+    open_with(dir, LOW_SPACE_BYTES).await
+}
+
+/// The same, taking commands while so many bytes are free on its disk.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_with(
+    dir: &Path,
+    low_space_bytes: u64,
+) -> Result<(Backend, OpenReport), FolderError> {
     epoch::finish(dir).await?;
-    let opened = open_by_its_clock(dir, DiskLog::open).await?;
+    let way = move |dir: &Path, options: &Options| {
+        let options = Options {
+            low_space_bytes,
+            ..options.clone()
+        };
+        DiskLog::open(dir, &options)
+    };
+    let opened = open_by_its_clock(dir, way).await?;
     let parts = Parts {
         log: Arc::new(opened.log),
         time: opened.time,
@@ -248,7 +266,15 @@ pub async fn open(dir: &Path) -> Result<(Backend, OpenReport), FolderError> {
 }
 
 /// How a log is opened: as it is, or with a fork under way.
-pub(crate) type Opener = fn(&Path, &Options) -> Result<DiskLog, OpenError>;
+pub(crate) trait Opener:
+    Fn(&Path, &Options) -> Result<DiskLog, OpenError> + Copy + Send + 'static
+{
+}
+
+impl<T> Opener for T where
+    T: Fn(&Path, &Options) -> Result<DiskLog, OpenError> + Copy + Send + 'static
+{
+}
 
 /// A log that is open for writing, with the time and the entropy it lives by.
 pub(crate) struct OpenLog {
@@ -260,9 +286,12 @@ pub(crate) struct OpenLog {
 }
 
 /// Opens a log with the clock that it was born with.
-pub(crate) async fn open_by_its_clock(dir: &Path, opener: Opener) -> Result<OpenLog, FolderError> {
+pub(crate) async fn open_by_its_clock(
+    dir: &Path,
+    way: impl Opener,
+) -> Result<OpenLog, FolderError> {
     let system: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let mut log = open_log(dir, &system, opener).await?;
+    let mut log = open_log(dir, &system, way).await?;
     let report = log.report().clone();
     let born = born(&log, dir)?;
     let (time, entropy) = match born.clock {
@@ -276,7 +305,7 @@ pub(crate) async fn open_by_its_clock(dir: &Path, opener: Opener) -> Result<Open
             drop(log);
             let clock = SimulatedClock::new(head.recorded_at.unwrap_or_default());
             let shared: Arc<dyn Clock> = Arc::new(clock.clone());
-            log = open_log(dir, &shared, opener).await?;
+            log = open_log(dir, &shared, way).await?;
             // Follows from the history, so that a seeded run repeats across openings too.
             let (seed, _) = head.root.split_first_chunk().unwrap_or((&[0; 8], &[]));
             (
@@ -297,10 +326,10 @@ pub(crate) async fn open_by_its_clock(dir: &Path, opener: Opener) -> Result<Open
 async fn open_log(
     dir: &Path,
     clock: &Arc<dyn Clock>,
-    open_with: Opener,
+    way: impl Opener,
 ) -> Result<DiskLog, FolderError> {
     let (dir, options) = (dir.to_owned(), Options::new(Arc::clone(clock)));
-    let opened = tokio::task::spawn_blocking(move || open_with(&dir, &options)).await;
+    let opened = tokio::task::spawn_blocking(move || way(&dir, &options)).await;
     let cut_short = |error: tokio::task::JoinError| FolderError::Io {
         path: PathBuf::new(),
         error: io::Error::other(error),

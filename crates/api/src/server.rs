@@ -6,6 +6,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use eventlog::AppendError;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::codec::CompressionEncoding;
@@ -137,17 +138,31 @@ pub async fn run(
     Ok(())
 }
 
-/// Says that the server as a whole is not serving once the log takes no more commits: queries go
-/// on, and whoever watches health restarts the process.
+/// Name under which health says whether commands are taken; why not, `GetLog` says.
+pub const COMMANDS: &str = "commands";
+
+/// Says that the server as a whole is not serving once the log takes no more commits for good:
+/// queries go on, and whoever watches health restarts the process. Where a restart does not help,
+/// because the disk is nearly full, only [`COMMANDS`] is not serving.
 async fn watch_log(backend: Backend, health: HealthReporter) {
+    let mut taken = None;
     loop {
-        tokio::time::sleep(HEALTH_EVERY).await;
-        if let Some(why) = backend.executor.log().head().poisoned {
+        let refusal = backend.executor.log().refusal();
+        let now = if refusal.is_none() {
+            ServingStatus::Serving
+        } else {
+            ServingStatus::NotServing
+        };
+        if taken.replace(now) != Some(now) {
+            health.set_service_status(COMMANDS, now).await;
+        }
+        if let Some(AppendError::Poisoned(why)) = refusal {
             tracing::error!(%why, "the log takes no more commits; restart the process");
             health
                 .set_service_status("", ServingStatus::NotServing)
                 .await;
             return;
         }
+        tokio::time::sleep(HEALTH_EVERY).await;
     }
 }

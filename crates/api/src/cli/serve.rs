@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use eventlog::LOW_SPACE_BYTES;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
@@ -27,6 +28,10 @@ pub(super) struct Args {
     /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:50051]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+    /// Fewest MiB that must be free on the disk of the log: with less, commands are refused and
+    /// queries go on [default: 256]
+    #[arg(long, value_name = "N")]
+    min_free_mib: Option<u32>,
     /// Settings as TOML, each named as its flag; a flag goes before the file
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -34,10 +39,12 @@ pub(super) struct Args {
 
 /// The settings that a file may hold.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct File {
     /// As `--listen`.
     listen: Option<SocketAddr>,
+    /// As `--min-free-mib`.
+    min_free_mib: Option<u32>,
 }
 
 impl File {
@@ -51,6 +58,9 @@ impl File {
             .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
     }
 }
+
+/// Bytes of a mebibyte.
+const MIB: u64 = 1024 * 1024;
 
 /// Where a service listens if nothing says otherwise.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 50_051);
@@ -73,7 +83,9 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
              For one to keep, use benniu init."
         )?;
     }
-    let (backend, report) = folder::open(&args.data).await?;
+    let min_free = args.min_free_mib.or(file.min_free_mib);
+    let min_free = min_free.map_or(LOW_SPACE_BYTES, |mib| u64::from(mib) * MIB);
+    let (backend, report) = folder::open_with(&args.data, min_free).await?;
     for healed in &report.healed {
         tracing::warn!("healed: {healed}");
     }
@@ -143,6 +155,8 @@ mod tests {
             file.listen,
             Some("127.0.0.1:7".parse().expect("an address"))
         );
+        let file = read("min-free-mib = 9").expect("settings");
+        assert_eq!((file.listen, file.min_free_mib), (None, Some(9)));
         assert!(matches!(read("port = 7"), Err(Failure::Usage(why)) if why.contains("port")));
         let missing = dir.path().join("none.toml");
         assert!(matches!(
