@@ -294,11 +294,20 @@ impl Folder {
 
     /// A log on a simulated clock that stands at [`BIRTH`].
     pub(crate) fn born() -> Self {
-        let folder = Self::empty();
-        folder
-            .init(&["--simulated-from", BIRTH, "--seed", "1"])
+        Self::empty().simulated()
+    }
+
+    /// The same below a folder of choice.
+    pub(crate) fn born_in(folder: &Path) -> Self {
+        let place = TempDir::with_prefix_in("benniu-e2e-", folder);
+        let place = place.expect("a temporary folder");
+        Self { place }.simulated()
+    }
+
+    fn simulated(self) -> Self {
+        self.init(&["--simulated-from", BIRTH, "--seed", "1"])
             .exits(0);
-        folder
+        self
     }
 
     /// A log on the real clock.

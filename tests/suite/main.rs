@@ -2,6 +2,7 @@
 //!
 //! - `harness`: builds and runs the binary, starts and ends the service
 //! - `town`: a small community set up through the API, and what its people do
+//! - `disk`: a small disk, to be filled and cut off
 //! - `load`: commands and questions that are cut off again and again
 //! - `strace`: what a transcript of the service's system calls proves
 //! - `raw`: calls below the client, for what a good client never sends
@@ -9,6 +10,7 @@
 //!
 //! Every test has a folder and a service of its own; all of them can run at once.
 
+mod disk;
 mod harness;
 mod load;
 mod raw;
@@ -23,9 +25,11 @@ mod damage;
 mod demo;
 mod durable;
 mod epochs;
+mod formats;
 mod import;
 mod kill;
 mod log_info;
+mod power;
 mod races;
 mod read_only;
 mod recount;
@@ -33,4 +37,5 @@ mod repeats;
 mod replay;
 mod scrub;
 mod shutdown;
+mod space;
 mod wrong_input;

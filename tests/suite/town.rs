@@ -102,7 +102,11 @@ pub(crate) fn refused<T: std::fmt::Debug>(answer: Result<T, Status>, code: Code,
 impl Town {
     /// A town with some volunteers, on a simulated clock that stands at [`BIRTH`].
     pub(crate) async fn with_volunteers(volunteers: usize) -> Self {
-        let folder = Folder::born();
+        Self::in_folder(Folder::born(), volunteers).await
+    }
+
+    /// The same on a log that was born like that.
+    pub(crate) async fn in_folder(folder: Folder, volunteers: usize) -> Self {
         let plan = std::fs::read_to_string(repository().join("demo/zones.geojson"));
         let plan = plan.expect("the drawn zones");
         let mut town = Self {

@@ -240,6 +240,8 @@ fn look_up_key(dir: &Path) -> Result<Option<LookUpKey>, FolderError> {
 pub struct Keeping {
     /// The size of segments made from now on, in bytes; the usual one if absent.
     pub segment_bytes: Option<u64>,
+    /// The bytes that must be free on its disk for commits to be taken; the usual number if absent.
+    pub low_space_bytes: Option<u64>,
     /// How it is verified while it is open; by default only when asked.
     pub scrub: ScrubOptions,
 }
@@ -249,6 +251,7 @@ impl Keeping {
         let usual = Options::new(Arc::clone(clock));
         Options {
             segment_bytes: self.segment_bytes.unwrap_or(usual.segment_bytes),
+            low_space_bytes: self.low_space_bytes.unwrap_or(usual.low_space_bytes),
             scrub: self.scrub,
             ..usual
         }

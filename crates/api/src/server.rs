@@ -6,6 +6,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use eventlog::AppendError;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::codec::CompressionEncoding;
@@ -137,29 +138,45 @@ pub async fn run(
     Ok(())
 }
 
+fn serving(is: bool) -> ServingStatus {
+    if is {
+        ServingStatus::Serving
+    } else {
+        ServingStatus::NotServing
+    }
+}
+
 /// The name under which health says whether both copies of the log and its index are whole, as far as
 /// the scrub knows: not serving means that something is left that it could not heal.
 pub const COPIES_HEALTH: &str = "log.copies";
 
-/// Says that the server as a whole is not serving once the log takes no more commits: queries go
-/// on, and whoever watches health restarts the process. Says of [`COPIES_HEALTH`] how they are.
+/// The name under which health says whether commands are taken; why not, `GetLog` says.
+pub const COMMANDS_HEALTH: &str = "commands";
+
+/// Says that the server as a whole is not serving once the log takes no more commits for good:
+/// queries go on, and whoever watches health restarts the process. Where a restart does not help,
+/// because the disk is nearly full, only [`COMMANDS_HEALTH`] is not serving. Says of
+/// [`COPIES_HEALTH`] how they are.
 async fn watch_log(backend: Backend, health: HealthReporter) {
-    let (mut whole, mut poisoned) = (None, false);
+    let (mut whole, mut taken, mut poisoned) = (None, None, false);
     loop {
         if let Some(scrub) = &backend.scrub {
             let now = scrub.is_whole();
-            if whole != Some(now) {
-                whole = Some(now);
-                let status = if now {
-                    ServingStatus::Serving
-                } else {
+            if whole.replace(now) != Some(now) {
+                if !now {
                     tracing::error!("the log is not whole in both copies; see benniu log scrub");
-                    ServingStatus::NotServing
-                };
+                }
+                let status = serving(now);
                 health.set_service_status(COPIES_HEALTH, status).await;
             }
         }
-        if !poisoned && let Some(why) = backend.executor.log().head().poisoned {
+        let refusal = backend.executor.log().refusal();
+        let now = refusal.is_none();
+        if taken.replace(now) != Some(now) {
+            let status = serving(now);
+            health.set_service_status(COMMANDS_HEALTH, status).await;
+        }
+        if !poisoned && let Some(AppendError::Poisoned(why)) = refusal {
             tracing::error!(%why, "the log takes no more commits; restart the process");
             poisoned = true;
             health

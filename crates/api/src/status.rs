@@ -16,6 +16,8 @@ use crate::parse::Violation;
 
 /// The domain of every reason.
 pub const DOMAIN: &str = "benniu";
+/// When a caller may try again after it was refused because the disk is nearly full.
+pub const SPACE_RETRY_AFTER: Duration = Duration::from_secs(30);
 /// When a caller may try again after it was refused for overload.
 pub const OVERLOAD_RETRY_AFTER: Duration = Duration::from_millis(500);
 
@@ -38,8 +40,13 @@ pub fn invalid(violation: &Violation) -> Status {
 
 /// Too much at once; the caller may try again soon.
 pub fn overloaded(reason: &str, message: &str) -> Status {
+    exhausted(reason, message, OVERLOAD_RETRY_AFTER)
+}
+
+/// Something is used up; the caller may try again after a time.
+fn exhausted(reason: &str, message: &str, after: Duration) -> Status {
     let mut details = details(reason);
-    details.set_retry_info(Some(OVERLOAD_RETRY_AFTER));
+    details.set_retry_info(Some(after));
     Status::with_error_details(Code::ResourceExhausted, message, details)
 }
 
@@ -125,6 +132,15 @@ pub fn of_append(error: &AppendError) -> Status {
             "OVERLOADED",
             "Too many commands wait for the log; try again soon.",
         ),
+        AppendError::LowSpace { .. } => {
+            tracing::warn!(%error, "a command was refused");
+            exhausted(
+                "LOG_SPACE_LOW",
+                "The server's disk is nearly full, so it takes no commands until there is room \
+                 again; queries are answered.",
+                SPACE_RETRY_AFTER,
+            )
+        }
         AppendError::TooLarge { .. } => status(
             Code::InvalidArgument,
             "COMMAND_TOO_LARGE",
@@ -250,6 +266,8 @@ mod tests {
             Code::ResourceExhausted,
             "OVERLOADED",
         );
+        let low = AppendError::LowSpace { free: 1, wanted: 2 };
+        check(low, Code::ResourceExhausted, "LOG_SPACE_LOW");
         check(AppendError::Malformed("secret"), Code::Internal, "FAULT");
         check(
             AppendError::Poisoned(secret()),

@@ -1,5 +1,5 @@
 //! Checkpoints of the second copy and the file `head`. Owns the thread that syncs both in the
-//! background; never touches the journal.
+//! background, and looks after the room for it (`space`); never touches the journal.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,12 +9,16 @@ use std::time::Duration;
 
 use crate::head_file::{HeadFile, HeadSlot};
 use crate::sled_copy::{Volume, volume_of};
+use crate::space::Space;
 
 /// The longest time between checkpoints while something was appended.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 
+/// After how many bytes the room on the disk is looked at, if no checkpoint comes before.
+const LOOK_BYTES: u64 = 1024 * 1024;
+
 /// The most bytes between checkpoints.
-const CHECKPOINT_BYTES: u64 = 64 * 1024 * 1024;
+pub(crate) const CHECKPOINT_BYTES: u64 = 64 * 1024 * 1024;
 
 struct State {
     volume: Option<Volume>,
@@ -29,6 +33,8 @@ struct State {
     again: bool,
     /// Checkpoints that have ended.
     ended: u64,
+    /// Bytes since the room on the disk was looked at.
+    unseen: u64,
     stop: bool,
     bad: Option<String>,
 }
@@ -37,6 +43,7 @@ struct Shared {
     state: Mutex<State>,
     wake: Condvar,
     head: Mutex<HeadFile>,
+    space: Arc<Space>,
 }
 
 impl Shared {
@@ -52,11 +59,12 @@ impl Shared {
     fn checkpoint(&self) {
         let (volume, full, position) = {
             let mut state = self.state();
-            state.bytes = 0;
+            let bytes = std::mem::take(&mut state.bytes);
             let again = std::mem::take(&mut state.again);
             if state.bad.is_some() || (state.position == state.synced && !again) {
                 return;
             }
+            self.space.prepare_checkpoint(bytes);
             (
                 state.volume.clone(),
                 std::mem::take(&mut state.full),
@@ -84,7 +92,7 @@ impl Shared {
                 synced: position,
                 ..head.last()
             };
-            head.write(slot)
+            self.space.finish(|| head.write(slot))
         };
         if let Err(error) = written.and_then(|file| file.sync()) {
             tracing::warn!(%error, "the head file could not be written");
@@ -168,6 +176,7 @@ impl Checkpoints {
         volume_events: u64,
         volume: Option<Volume>,
         head: HeadFile,
+        space: Arc<Space>,
     ) -> io::Result<Self> {
         let synced = head.last().synced;
         let shared = Arc::new(Shared {
@@ -179,11 +188,13 @@ impl Checkpoints {
                 bytes: 0,
                 again: false,
                 ended: 0,
+                unseen: 0,
                 stop: false,
                 bad: None,
             }),
             wake: Condvar::new(),
             head: Mutex::new(head),
+            space,
         });
         let for_thread = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
@@ -205,7 +216,7 @@ impl Checkpoints {
             hash,
             ..head.last()
         };
-        if let Err(error) = head.write(slot) {
+        if let Err(error) = self.shared.space.finish(|| head.write(slot)) {
             tracing::warn!(%error, "the head file could not be written");
         }
     }
@@ -216,6 +227,12 @@ impl Checkpoints {
         let mut state = self.shared.state();
         if state.bad.is_some() {
             return;
+        }
+        state.unseen += block.len() as u64;
+        if state.unseen >= LOOK_BYTES {
+            state.unseen = 0;
+            self.shared.space.look();
+            self.shared.space.prepare_checkpoint(state.bytes);
         }
         let volume = match state.volume.take() {
             Some(volume) if volume.number == number => Ok(volume),
@@ -255,7 +272,9 @@ impl Checkpoints {
             clean: clean && whole,
             ..head.last()
         };
-        head.write(slot)?.sync()
+        self.shared.space.finish(|| head.write(slot))?.sync()?;
+        self.shared.space.remove_reserve();
+        Ok(())
     }
 
     fn stop(&mut self) {
@@ -294,6 +313,7 @@ fn run(shared: &Shared) {
         if stop {
             return;
         }
+        shared.space.look();
         shared.checkpoint();
     }
 }

@@ -16,7 +16,7 @@ use crate::check::{Copies, SEARCH_TRIES};
 use crate::checkpoint::Monitor;
 use crate::clock::Clock;
 use crate::commit::{CommitDraft, Head, Receipt, RecordedEvent};
-use crate::files::{FileLayer, OsFiles};
+use crate::files::{FileLayer, OsFiles, in_words};
 use crate::head_file::Unread;
 use crate::index::{CHUNK_EVENTS, IndexSize, Plan, StreamKey};
 use crate::journal::segment::SEGMENT_BYTES;
@@ -28,6 +28,7 @@ use crate::prepare::prepare;
 use crate::queue::{Answer, Waiting};
 use crate::scrub::{Scrub, ScrubOptions, Scrubber, Target};
 use crate::sled_copy::VOLUME_EVENTS;
+use crate::space::{LOW_SPACE_BYTES, RESERVE_BYTES, Wanted};
 use crate::verify::Finding;
 use crate::writer::Shared;
 
@@ -49,6 +50,12 @@ pub struct Options {
     pub thorough: bool,
     /// How the log is verified again while it is open.
     pub scrub: ScrubOptions,
+    /// Fewest bytes that must be free beside the reserve for commits to be taken; with 0 they are
+    /// until the reserve is used up.
+    pub low_space_bytes: u64,
+    /// The bytes that are kept back on the disk for a clean stop; with 0 a full disk may leave the
+    /// log not closed cleanly. Not kept where the file system cannot.
+    pub reserve_bytes: u64,
 }
 
 impl std::fmt::Debug for Options {
@@ -76,6 +83,17 @@ impl Options {
             chunk_events: CHUNK_EVENTS,
             thorough: false,
             scrub: ScrubOptions::default(),
+            low_space_bytes: LOW_SPACE_BYTES,
+            // The tests of this crate make and copy hundreds of folders.
+            reserve_bytes: if cfg!(test) { 0 } else { RESERVE_BYTES },
+        }
+    }
+
+    /// How much room is wanted.
+    pub(crate) fn wanted(&self) -> Wanted {
+        Wanted {
+            reserve: self.reserve_bytes,
+            low: self.low_space_bytes,
         }
     }
 
@@ -119,6 +137,19 @@ pub enum OpenError {
         /// The folder.
         path: PathBuf,
     },
+    /// A file in the folder belongs to another log than the others.
+    #[error(
+        "{} belongs to log {found}, and the folder to log {log_id}; move it to where it belongs",
+        path.display()
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// The log it says it belongs to.
+        found: Uuid,
+        /// The log that the folder holds.
+        log_id: Uuid,
+    },
     /// The folder was written by a newer version of this program.
     #[error(
         "{what} has format version {version}, and this program knows versions up to {known}; \
@@ -131,6 +162,21 @@ pub enum OpenError {
         version: u16,
         /// The newest version that this program knows.
         known: u16,
+    },
+    /// There is too little room to make a log.
+    #[error(
+        "{} MiB are free on the disk of {} and a log wants {} MiB",
+        free / (1024 * 1024),
+        path.display(),
+        wanted / (1024 * 1024)
+    )]
+    LowSpace {
+        /// The folder.
+        path: PathBuf,
+        /// Bytes that are free.
+        free: u64,
+        /// Bytes that are wanted.
+        wanted: u64,
     },
     /// An option is out of its bounds.
     #[error("{0}")]
@@ -185,7 +231,7 @@ impl OpenError {
     pub(crate) fn io(what: impl Into<String>, error: &std::io::Error) -> Self {
         Self::Io {
             what: what.into(),
-            error: error.to_string(),
+            error: in_words(error),
         }
     }
 }
@@ -269,6 +315,9 @@ impl DiskLog {
         &self,
         drafts: Vec<CommitDraft>,
     ) -> Result<Vec<oneshot::Receiver<Answer>>, AppendError> {
+        if let Some(low) = self.shared.space.refusal() {
+            return Err(low);
+        }
         let mut waiting = Vec::with_capacity(drafts.len());
         let mut answers = Vec::with_capacity(drafts.len());
         for draft in drafts {
@@ -341,7 +390,9 @@ impl DiskLog {
 impl EventLog for DiskLog {
     fn append(&self, draft: CommitDraft) -> BoxFuture<'static, Result<Receipt, AppendError>> {
         let (answer, answered) = oneshot::channel();
-        let pushed = prepare(draft)
+        let room = self.shared.space.refusal().map_or(Ok(()), Err);
+        let pushed = room
+            .and_then(|()| prepare(draft))
             .and_then(|prepared| self.shared.queue.push(Waiting { prepared, answer }));
         Box::pin(async move {
             pushed?;
@@ -379,6 +430,11 @@ impl EventLog for DiskLog {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    fn refusal(&self) -> Option<AppendError> {
+        let poisoned = self.head().poisoned.map(AppendError::Poisoned);
+        poisoned.or_else(|| self.shared.space.refusal())
     }
 
     fn watch(&self) -> watch::Receiver<u64> {
@@ -422,6 +478,8 @@ impl Drop for DiskLog {
 mod damage_tests;
 #[cfg(test)]
 mod fault_tests;
+#[cfg(test)]
+mod full_tests;
 #[cfg(test)]
 mod index_tests;
 #[cfg(test)]

@@ -3,9 +3,10 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use crate::files::{FileLayer, LogFile, OsFiles};
+use crate::space::RESERVE_FILE;
 
 /// How an operation fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +15,9 @@ pub(crate) enum Fault {
     Stop,
     /// A write to a segment stops at the last whole sector of its first half, once.
     ShortWrite,
+    /// No space is left: this write and all after it fail, to whatever file, until room is made or
+    /// the reserve is removed.
+    Full,
     /// A write to a segment fails with this error number, once.
     Write(i32),
     /// A sync of a segment fails with this error number, once.
@@ -34,6 +38,8 @@ type Left = Arc<AtomicI64>;
 pub(crate) struct Faulty {
     fault: Fault,
     left: Left,
+    /// The reserve was removed on a full disk.
+    reserve_spent: AtomicBool,
 }
 
 struct FaultyFile {
@@ -49,6 +55,7 @@ impl Faulty {
         Self {
             fault,
             left: Arc::new(AtomicI64::new(i64::MAX)),
+            reserve_spent: AtomicBool::new(false),
         }
     }
 
@@ -56,11 +63,24 @@ impl Faulty {
     pub(crate) fn arm(&self, operations: i64) {
         self.left.store(operations, Ordering::SeqCst);
     }
+
+    /// Lets nothing fail any more; answers how many operations of the concerned kind there were
+    /// since it was armed with `armed`.
+    pub(crate) fn disarm(&self, armed: i64) -> i64 {
+        self.reserve_spent.store(false, Ordering::SeqCst);
+        armed - self.left.swap(i64::MAX, Ordering::SeqCst)
+    }
+
+    /// Whether the fault has come.
+    pub(crate) fn has_struck(&self) -> bool {
+        self.left.load(Ordering::SeqCst) < 0 || self.reserve_spent.load(Ordering::SeqCst)
+    }
 }
 
-fn due(left: &Left, stop: bool) -> bool {
+/// Counts an operation; whether it fails. A fault that `lasts` concerns all that follow too.
+fn due(left: &Left, lasts: bool) -> bool {
     let before = left.fetch_sub(1, Ordering::SeqCst);
-    before == 0 || (stop && before < 0)
+    before == 0 || (lasts && before < 0)
 }
 
 fn gone(left: &Left, fault: Fault) -> io::Result<()> {
@@ -80,6 +100,7 @@ impl LogFile for FaultyFile {
                 self.below.write_all_at(&bytes[..part], offset)?;
                 Err(io::ErrorKind::WriteZero.into())
             }
+            Fault::Full if due(&self.left, true) => Err(io::Error::from_raw_os_error(ENOSPC)),
             Fault::Write(error) if self.segment && due(&self.left, false) => {
                 Err(io::Error::from_raw_os_error(error))
             }
@@ -121,7 +142,25 @@ impl FileLayer for Faulty {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         gone(&self.left, self.fault)?;
+        let struck = self.fault == Fault::Full && self.has_struck();
+        if struck && path.ends_with(RESERVE_FILE) {
+            self.reserve_spent.store(true, Ordering::SeqCst);
+            self.left.store(i64::MAX, Ordering::SeqCst);
+        }
         OsFiles.remove(path)
+    }
+
+    fn free(&self, path: &Path) -> io::Result<u64> {
+        let full = self.fault == Fault::Full && self.has_struck();
+        if full { Ok(0) } else { OsFiles.free(path) }
+    }
+
+    fn allocate(&self, path: &Path, bytes: u64) -> io::Result<()> {
+        gone(&self.left, self.fault)?;
+        if self.fault == Fault::Full && due(&self.left, true) {
+            return Err(io::Error::from_raw_os_error(ENOSPC));
+        }
+        OsFiles.allocate(path, bytes)
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {

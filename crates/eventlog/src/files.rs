@@ -31,6 +31,26 @@ pub trait FileLayer: fmt::Debug + Send + Sync + 'static {
     }
     /// Makes the entries of a directory durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// How many bytes are free on the disk of a folder, for whoever is not its administrator.
+    fn free(&self, path: &Path) -> io::Result<u64> {
+        let disk = rustix::fs::statvfs(path)?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+    /// Lets a file take at least so many bytes of the disk without writing them; it may be missing.
+    fn allocate(&self, path: &Path, bytes: u64) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        let file = options
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)?;
+        Ok(rustix::fs::fallocate(
+            &file,
+            rustix::fs::FallocateFlags::empty(),
+            0,
+            bytes,
+        )?)
+    }
 }
 
 /// The file system of the machine.
@@ -128,6 +148,15 @@ impl Window {
             .unwrap_or(self.filled)
             .min(self.filled);
         Ok(&self.bytes[start..(start + length).min(self.filled)])
+    }
+}
+
+/// What the system says of a failure, and what to do where that is known.
+pub(crate) fn in_words(error: &io::Error) -> String {
+    if crate::space::is_full(error) {
+        format!("{error}; free some space on that disk, then start again")
+    } else {
+        error.to_string()
     }
 }
 

@@ -19,6 +19,7 @@ use crate::disk::{OpenError, Options};
 use crate::head_file::HeadSlot;
 use crate::journal::place::Place;
 use crate::journal::segment::{self, JOURNAL_DIR};
+use crate::newer;
 use crate::sled_copy::volume_of;
 use crate::survey::{self, Extent, Link, Surveyed, has_zero_share};
 
@@ -68,6 +69,11 @@ pub(crate) fn diagnose(
         }
         Err(unproven) => unproven,
     };
+    let newer = newer::after(dir, &unproven.link)
+        .map_err(|error| OpenError::io("reading the journal", &error))?;
+    if let Some(newer) = newer {
+        return Err(newer.into());
+    }
     if unproven.end.log_id.is_nil() {
         return Err(OpenError::from(*unproven));
     }

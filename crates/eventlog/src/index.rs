@@ -42,13 +42,13 @@ mod fuzzing;
 mod tests;
 
 #[cfg(any(test, fuzzing))]
-pub(crate) use fuzzing::{check_bytes, sealed};
+pub(crate) use fuzzing::{check_bytes, sealed, sealed_as};
 #[cfg(test)]
 pub(crate) use tests::seeds;
 
 pub(crate) use build::{Building, Built, CHUNK_EVENTS, Plan};
-pub(crate) use chunk::Chunk;
-pub(crate) use files::{INDEX_DIR, load};
+pub(crate) use chunk::{Chunk, newer};
+pub(crate) use files::{INDEX_DIR, load, paths};
 pub(crate) use keeper::Keeper;
 pub(crate) use key::StreamKey;
 pub(crate) use tail::Tail;

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::block;
 use crate::disk::OpenError;
+use crate::files::OsFiles;
 use crate::heal::stage;
 use crate::index::{CHUNK_EVENTS, INDEX_DIR, Plan};
 use crate::journal::segment::{self, JOURNAL_DIR};
@@ -20,6 +21,7 @@ use crate::open::ASIDE_DIR;
 use crate::read_log::{FolderState, extent};
 use crate::record;
 use crate::sled_copy::{COPY_DIR, list_volumes, volume_path};
+use crate::space::{self, RESERVE_FILE};
 use crate::survey::{self, Extent};
 
 /// An epoch and where its commits begin.
@@ -66,10 +68,12 @@ pub struct BytesOnDisk {
     pub views: u64,
     /// Files that healing or a fork moved aside.
     pub set_aside: u64,
+    /// What an open log keeps back for a clean stop.
+    pub reserve: u64,
 }
 
 impl BytesOnDisk {
-    /// What the log needs: all but what was moved aside.
+    /// What the log needs: all but what was moved aside and the reserve.
     pub fn in_use(&self) -> u64 {
         self.journal + self.second_copy + self.index + self.views
     }
@@ -111,6 +115,8 @@ pub struct LogInfo {
     pub volumes: Vec<VolumeInfo>,
     /// What is taken on disk.
     pub bytes: BytesOnDisk,
+    /// Bytes that are free on the disk; of two, where the journal has its own, the fewer.
+    pub free: u64,
     /// Files and folders that healing or a fork moved aside, with the bytes they take.
     pub set_aside: Vec<(PathBuf, u64)>,
     /// What is wrong with the journal, if something is.
@@ -155,6 +161,7 @@ pub fn info(dir: &Path, progress: &mut dyn FnMut(u64)) -> Result<LogInfo, OpenEr
         segments: segments(&journal).map_err(failed)?,
         volumes: Vec::new(),
         bytes: BytesOnDisk::default(),
+        free: space::free(&OsFiles, dir).map_err(failed)?,
         set_aside: Vec::new(),
         finding,
     };
@@ -239,6 +246,7 @@ impl LogInfo {
         self.bytes.second_copy = on_disk(&dir.join(COPY_DIR))?;
         self.bytes.index = on_disk(&dir.join(INDEX_DIR))?;
         self.bytes.views = on_disk(&dir.join("views"))?;
+        self.bytes.reserve = on_disk(&dir.join(RESERVE_FILE))?;
         for number in list_volumes(dir)? {
             self.volumes.push(VolumeInfo {
                 number,

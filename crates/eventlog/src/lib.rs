@@ -16,9 +16,10 @@
 //! - `backup`: copies of a log that grow, and a log made out of one
 //! - `info`: what a log is made of and what it takes on disk
 //! - `subscribe`: following a log, from what is there to what comes
-//! - `newer`: what is said of bytes that a newer version wrote
+//! - `identity`: whose log a folder holds, before it is touched; `newer`: bytes that a newer version
+//!   wrote
 //! - `fuzzing`: what must hold for any bytes that a decoder is given (not in ordinary builds)
-//! - `files`: the file system as the writing side sees it
+//! - `files`: the file system as the writing side sees it; `space`: the room on it, and the reserve
 //! - `bench`: what all of it costs, beside the bare disk
 //! - `clock`, `entropy`: the one source each of time and randomness
 //! - `execute`: the one write path, which joins the deciders of `domain` and the log
@@ -47,6 +48,7 @@ mod disk;
 mod gather;
 mod head_file;
 mod heal;
+mod identity;
 mod index;
 mod info;
 mod journal;
@@ -62,6 +64,7 @@ mod replay;
 mod scrub;
 mod sequencer;
 mod sled_copy;
+mod space;
 mod subscribe;
 mod survey;
 mod varint;
@@ -97,6 +100,7 @@ pub use scrub::{
     SCRUB_BYTES_PER_SECOND, SCRUB_EVERY, Scrub, ScrubFinding, ScrubOptions, ScrubOutcome,
     ScrubProgress, ScrubReport, ScrubStatus, ScrubTotals, ScrubbedPart,
 };
+pub use space::{LOW_SPACE_BYTES, RESERVE_BYTES};
 pub use subscribe::Subscription;
 pub use varint::Unreadable;
 pub use verify::{Finding, VerifyOptions, VerifyReport, verify};

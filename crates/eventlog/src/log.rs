@@ -9,6 +9,9 @@ use uuid::Uuid;
 use crate::commit::{Commit, CommitDraft, Head, Receipt, RecordedEvent};
 use crate::packed::PackedBlocks;
 
+/// Bytes of a mebibyte.
+const MIB: u64 = 1024 * 1024;
+
 /// A boxed future.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -55,6 +58,11 @@ pub trait EventLog: Send + Sync + 'static {
 
     /// The last acknowledged position, published after its commit can be read.
     fn watch(&self) -> tokio::sync::watch::Receiver<u64>;
+
+    /// Why no commit is taken at present, whatever it is; `None` if commits are taken.
+    fn refusal(&self) -> Option<AppendError> {
+        self.head().poisoned.map(AppendError::Poisoned)
+    }
 
     /// The identity of the log.
     fn log_id(&self) -> Uuid;
@@ -105,6 +113,20 @@ pub enum AppendError {
     /// commit is in the log shows after the restart.
     #[error("the log takes no more commits until it is opened again: {0}")]
     Poisoned(String),
+    /// Too little room is left on the disk: commits are refused before it is full, so that what was
+    /// taken can be finished. They are taken again once there is room.
+    #[error(
+        "{} MiB are free on the disk of the log and {} MiB must be; free some space on it, no \
+         restart is needed",
+        free.div_euclid(MIB),
+        wanted.div_ceil(MIB)
+    )]
+    LowSpace {
+        /// Bytes that were free.
+        free: u64,
+        /// Bytes that must be.
+        wanted: u64,
+    },
     /// A stream's version could not be looked up.
     #[error("the log could not be read: {0}")]
     Unreadable(String),

@@ -15,6 +15,7 @@ use crate::disk::{OpenError, OpenReport, Options, SEGMENT_BYTES_MIN};
 use crate::fork;
 use crate::head_file::{self, HeadFile, HeadSlot};
 use crate::heal;
+use crate::identity;
 use crate::index::{Index, Keeper};
 use crate::journal::append::JournalAppend;
 use crate::journal::place::{Cursor, POINT_BYTES, Places, SEQUENTIAL_BYTES};
@@ -23,6 +24,7 @@ use crate::log::ReadError;
 use crate::queue::Queue;
 use crate::sequencer::Sequencer;
 use crate::sled_copy::{self, COPY_DIR, Lack, Volume, volume_of, volume_path};
+use crate::space::{self, Space};
 use crate::survey::{self, Extent, Surveyed};
 use crate::view::View;
 use crate::writer::{Shared, Writer};
@@ -51,13 +53,9 @@ pub(crate) struct Opened {
 /// See [`crate::DiskLog::create`].
 pub(crate) fn create(dir: &Path, log_id: Uuid, options: &Options) -> Result<(), OpenError> {
     check(options)?;
-    let made = |what: &str| {
-        let what = format!("making {what} in {}", dir.display());
-        move |error: io::Error| OpenError::io(what, &error)
-    };
-    fs::create_dir_all(dir).map_err(made("the folder"))?;
+    fs::create_dir_all(dir).map_err(|error| making("the folder", dir, &error))?;
     if fs::read_dir(dir)
-        .map_err(made("the folder"))?
+        .map_err(|error| making("the folder", dir, &error))?
         .next()
         .is_some()
     {
@@ -65,6 +63,44 @@ pub(crate) fn create(dir: &Path, log_id: Uuid, options: &Options) -> Result<(), 
             path: dir.to_owned(),
         });
     }
+    room(dir, options)?;
+    let made = fill(dir, log_id, options);
+    if made.is_err() {
+        // What was made in an empty folder is worth nothing; left there, it would be in the way.
+        // Where it cannot be removed either, the next attempt says that the folder is not empty.
+        for folder in [JOURNAL_DIR, COPY_DIR] {
+            let _ = fs::remove_dir_all(dir.join(folder));
+        }
+        for file in [LOCK_FILE, head_file::HEAD_FILE] {
+            let _ = fs::remove_file(dir.join(file));
+        }
+    }
+    made
+}
+
+/// Refuses to make a log that could take no commit.
+fn room(dir: &Path, options: &Options) -> Result<(), OpenError> {
+    let free = space::free(&*options.files, dir).map_err(|error| making("a log", dir, &error))?;
+    let wanted = options
+        .low_space_bytes
+        .saturating_add(options.reserve_bytes);
+    if free < wanted {
+        return Err(OpenError::LowSpace {
+            path: dir.to_owned(),
+            free,
+            wanted,
+        });
+    }
+    Ok(())
+}
+
+fn making(what: &str, dir: &Path, error: &io::Error) -> OpenError {
+    OpenError::io(format!("making {what} in {}", dir.display()), error)
+}
+
+/// Makes what an empty log consists of.
+fn fill(dir: &Path, log_id: Uuid, options: &Options) -> Result<(), OpenError> {
+    let made = |what: &'static str| move |error: io::Error| making(what, dir, &error);
     let files = &*options.files;
     let journal = dir.join(JOURNAL_DIR);
     for folder in [&journal, &dir.join(COPY_DIR)] {
@@ -146,13 +182,8 @@ pub(crate) fn open_pending(dir: &Path, options: &Options) -> Result<Opened, Open
 /// Takes the lock of a folder that holds a log.
 pub(crate) fn take(dir: &Path, options: &Options) -> Result<File, OpenError> {
     check(options)?;
-    if holds_log(dir) {
-        lock(dir)
-    } else {
-        Err(OpenError::NoLog {
-            path: dir.to_owned(),
-        })
-    }
+    identity::check(dir)?;
+    lock(dir)
 }
 
 fn proceed(dir: &Path, options: &Options, lock: File) -> Result<Opened, OpenError> {
@@ -187,6 +218,8 @@ fn proceed(dir: &Path, options: &Options, lock: File) -> Result<Opened, OpenErro
     }
     .all(last_block, head.is_some_and(|head| head.clean), quick)?;
 
+    let space = Space::new(Arc::clone(&options.files), dir, options.wanted());
+    let space = Arc::new(space);
     let slot = HeadSlot {
         log_id: end.log_id,
         epoch: end.epoch,
@@ -207,10 +240,17 @@ fn proceed(dir: &Path, options: &Options, lock: File) -> Result<Opened, OpenErro
         &dir.join(JOURNAL_DIR),
         &surveyed.journal,
         options.segment_bytes,
+        &space,
     )
     .map_err(|error| OpenError::io("opening the journal", &error))?;
-    let checkpoints = Checkpoints::start(dir.to_owned(), options.volume_events, volume, head_file)
-        .map_err(|error| OpenError::io("starting the checkpoints", &error))?;
+    let started = Checkpoints::start(
+        dir.to_owned(),
+        options.volume_events,
+        volume,
+        head_file,
+        Arc::clone(&space),
+    );
+    let checkpoints = started.map_err(|error| OpenError::io("starting the checkpoints", &error))?;
     let index = Index::new(options.plan(dir), Arc::clone(&places), surveyed.index);
     let index = Arc::new(index);
     let keeper = Keeper::start(Arc::clone(&index))
@@ -220,6 +260,7 @@ fn proceed(dir: &Path, options: &Options, lock: File) -> Result<Opened, OpenErro
         view: Arc::new(View::new(places, Arc::clone(&index))),
         head: Mutex::new(end.head()),
         published: watch::Sender::new(end.position),
+        space,
     });
     let log_id = end.log_id;
     let sequencer = Sequencer::new(end, Arc::clone(&options.clock));

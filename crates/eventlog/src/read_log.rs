@@ -11,11 +11,13 @@ use uuid::Uuid;
 use crate::commit::{CommitDraft, Head, Receipt, RecordedEvent};
 use crate::disk::OpenError;
 use crate::head_file::{self, HeadSlot};
+use crate::identity;
 use crate::index::{CHUNK_EVENTS, Index, IndexSize, Plan, StreamKey};
 use crate::journal::place::Places;
 use crate::journal::segment::JOURNAL_DIR;
 use crate::log::{AppendError, BoxFuture, CloseError, Commits, EventLog, ReadError};
-use crate::open::{LOCK_FILE, holds_log};
+use crate::newer;
+use crate::open::LOCK_FILE;
 use crate::packed::PackedBlocks;
 use crate::survey::{self, Extent};
 use crate::view::View;
@@ -36,11 +38,7 @@ pub enum FolderState {
 
 /// Finds out how far a folder may be read.
 pub(crate) fn extent(dir: &Path) -> Result<(FolderState, Extent), OpenError> {
-    if !holds_log(dir) {
-        return Err(OpenError::NoLog {
-            path: dir.to_owned(),
-        });
-    }
+    identity::check(dir)?;
     crate::fork::refuse_pending(dir)?;
     let running = is_held(dir)?;
     let head = head_file::read(dir)?;
@@ -100,8 +98,13 @@ impl ReadLog {
         let resumed = (0..tries).find_map(|_| survey::resume(plan.clone(), extent, &mut |_| ()));
         let surveyed = match resumed {
             Some(surveyed) => surveyed,
-            None => survey::survey(plan.clone(), extent, &mut |_| ())
-                .map_err(|unproven| OpenError::from(*unproven))?,
+            None => survey::survey(plan.clone(), extent, &mut |_| ()).map_err(|unproven| {
+                match newer::after(dir, &unproven.link) {
+                    Ok(Some(newer)) => newer.into(),
+                    // That reading fails is what the survey has found.
+                    Ok(None) | Err(_) => OpenError::from(*unproven),
+                }
+            })?,
         };
         let places = Arc::new(Places::new(dir.join(JOURNAL_DIR), surveyed.index.marks()));
         let index = Arc::new(Index::new(plan, Arc::clone(&places), surveyed.index));

@@ -254,6 +254,16 @@ pub(crate) fn decode_header(record: &Bytes) -> Result<CommitHeader, Unreadable> 
     reader.within(read_header)
 }
 
+/// The format version of a record that is newer than what is known. Whether the rest of it is whole
+/// is for the hash of its block to say.
+pub(crate) fn newer_version(record: &[u8]) -> Option<u8> {
+    let record = Bytes::copy_from_slice(record);
+    let mut reader = Reader::new(&record);
+    reader.take(16).ok()?;
+    let version = *reader.part().ok()?.first()?;
+    (version > RECORD_FORMAT_VERSION).then_some(version)
+}
+
 fn read_header(item: &mut Reader<'_>) -> Result<CommitHeader, Unreadable> {
     let format_version = item.byte()?;
     if format_version != RECORD_FORMAT_VERSION {

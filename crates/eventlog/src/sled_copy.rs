@@ -20,7 +20,7 @@ pub(crate) const VOLUME_EVENTS: u64 = 2_000_000;
 
 /// Small in the tests of this crate, which make and copy hundreds of volumes. Not smaller: a page of
 /// sled holds up to 17 blocks, and one above a quarter of a segment would go to a file of its own.
-const SLED_SEGMENT_BYTES: usize = if cfg!(test) {
+pub(crate) const SLED_SEGMENT_BYTES: usize = if cfg!(test) {
     8 * 1024 * 1024
 } else {
     16 * 1024 * 1024

@@ -10,6 +10,7 @@ use crate::heal;
 use crate::index::{CHUNK_EVENTS, Plan};
 use crate::journal::place::Places;
 use crate::journal::segment::JOURNAL_DIR;
+use crate::newer;
 use crate::read_log::{FolderState, extent};
 use crate::sled_copy::list_volumes;
 use crate::survey::{self, Extent};
@@ -93,6 +94,11 @@ pub fn verify(
             (surveyed.end, marks, surveyed.last_block)
         }
         Err(unproven) => {
+            let newer = newer::after(dir, &unproven.link)
+                .map_err(|error| OpenError::io("reading the journal", &error))?;
+            if let Some(newer) = newer {
+                return Err(newer.into());
+            }
             let reach = heal::reach(dir, &unproven.link)
                 .map_err(|error| OpenError::io("searching both copies", &error))?;
             let wanted = match extent {

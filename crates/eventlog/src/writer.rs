@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use crate::block::Gathered;
 use crate::checkpoint::Checkpoints;
 use crate::commit::Head;
+use crate::files::in_words;
 use crate::gather::Gathering;
 use crate::index::{Keeper, StreamKey};
 use crate::journal::append::{JournalAppend, Written};
@@ -16,6 +17,7 @@ use crate::log::AppendError;
 use crate::queue::{Queue, Waiting};
 use crate::replay::Reached;
 use crate::sequencer::{End, Sequencer};
+use crate::space::Space;
 use crate::view::{OpenBlock, View};
 
 /// What the writer shares with those who ask and append.
@@ -24,6 +26,7 @@ pub(crate) struct Shared {
     pub(crate) view: Arc<View>,
     pub(crate) head: Mutex<Head>,
     pub(crate) published: watch::Sender<u64>,
+    pub(crate) space: Arc<Space>,
 }
 
 /// The state of the writer's thread.
@@ -51,7 +54,7 @@ impl Writer {
         }
         self.checkpoints
             .close(!self.shared.view.is_distrusted())
-            .map_err(|error| format!("the head file: {error}"))
+            .map_err(|error| format!("the head file: {}", in_words(&error)))
     }
 
     /// Appends one group and answers everybody in it. An error of the journal is answered too, and
@@ -81,7 +84,7 @@ impl Writer {
                     written = blocks;
                 }
                 Err(error) => {
-                    let reason = error.to_string();
+                    let reason = format!("the journal: {}", in_words(&error));
                     self.shared.poison(&reason);
                     for waiting in group {
                         waiting.answer(Err(AppendError::Poisoned(reason.clone())));

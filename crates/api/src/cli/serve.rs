@@ -29,6 +29,10 @@ pub(super) struct Args {
     /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:50051]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+    /// Fewest MiB that must be free on the disk of the log: with less, commands are refused and
+    /// queries go on [default: 256]
+    #[arg(long, value_name = "N")]
+    min_free_mib: Option<u32>,
     /// Settings as TOML, each named as its flag; a flag goes before the file
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -57,6 +61,8 @@ struct File {
     scrub_hours: Option<u64>,
     /// As `--segment-kib`.
     segment_kib: Option<u64>,
+    /// As `--min-free-mib`.
+    min_free_mib: Option<u32>,
 }
 
 impl File {
@@ -70,6 +76,9 @@ impl File {
             .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
     }
 }
+
+/// Bytes of a mebibyte.
+const MIB: u64 = 1024 * 1024;
 
 /// Where a service listens if nothing says otherwise.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 50_051);
@@ -90,12 +99,14 @@ fn keeping(args: &Args, file: &File) -> Result<Keeping, Failure> {
     let rate = args.scrub_rate.or(file.scrub_rate);
     let hours = args.scrub_hours.or(file.scrub_hours);
     let segment = args.segment_kib.or(file.segment_kib);
+    let min_free = args.min_free_mib.or(file.min_free_mib);
     Ok(Keeping {
         scrub: scrub::options(
             within("scrub-rate", rate, 0..=scrub::RATE_MIB_MAX)?,
             within("scrub-hours", hours, 1..=scrub::EVERY_HOURS_MAX)?,
         ),
         segment_bytes: within("segment-kib", segment, SEGMENT_KIB)?.map(|kib| kib * 1024),
+        low_space_bytes: min_free.map(|mib| u64::from(mib) * MIB),
     })
 }
 
@@ -193,10 +204,12 @@ mod tests {
             file.listen,
             Some("127.0.0.1:7".parse().expect("an address"))
         );
-        let file = read("scrub-rate = 4\nscrub-hours = 2\nsegment-kib = 1024").expect("settings");
+        let file = read("scrub-rate = 4\nscrub-hours = 2\nsegment-kib = 1024\nmin-free-mib = 9")
+            .expect("settings");
         let args = Args {
             data: PathBuf::new(),
             listen: None,
+            min_free_mib: None,
             config: None,
             scrub_rate: Some(0),
             scrub_hours: None,
@@ -204,6 +217,7 @@ mod tests {
         };
         let kept = keeping(&args, &file).expect("they lie within their bounds");
         assert_eq!(kept.segment_bytes, Some(1024 * 1024));
+        assert_eq!(kept.low_space_bytes, Some(9 * MIB));
         assert_eq!(kept.scrub.every, None, "the flag goes before the file");
         let file = read("segment-kib = 255").expect("settings");
         assert!(

@@ -67,6 +67,7 @@ service! {
                 time_zone: genesis.zone.map_or_else(String::new, |zone| zone.name().to_owned()),
                 sealed: false,
                 read_point: Some(waited.at(head.position, "log".to_owned())),
+                commands_refused: executor.log().refusal().map_or_else(String::new, |why| why.to_string()),
             }))
         }
 

@@ -363,7 +363,7 @@ fn missing_files_of_the_index_are_made_anew_and_the_newest_silently() {
 }
 
 #[test]
-fn an_index_of_another_log_or_a_newer_version_is_made_anew() {
+fn an_index_of_another_log_or_an_older_version_is_made_anew() {
     let mut random = Random::new();
     let mut model = settled(&mut random, 300);
     let whole = contents(&model.path);
@@ -383,7 +383,7 @@ fn an_index_of_another_log_or_a_newer_version_is_made_anew() {
         files
     };
     for files in [
-        foreign(&|bytes| bytes[8] = 2),
+        foreign(&|bytes| bytes[8] = 0),
         foreign(&|bytes| bytes[16] ^= 1),
         foreign(&|bytes| bytes[48] += 1),
     ] {

@@ -9,7 +9,7 @@ use crate::fixture;
 use crate::head_file::HeadSlot;
 
 /// The most files of one corpus.
-const CORPUS_FILES_MAX: usize = 50;
+const CORPUS_FILES_MAX: usize = 60;
 /// The most bytes of one file of a corpus.
 const CORPUS_BYTES_MAX: u64 = 16 * 1024;
 

@@ -35,6 +35,7 @@ use crate::index::key::{IdRange, StreamKey};
 use crate::index::pages::{EntryReader, PAGE_BYTES_MAX, PageMark, Pages};
 use crate::journal::place::{Marks, Place};
 use crate::merkle::CompactRange;
+use crate::newer::Newer;
 use crate::replay::Reached;
 use crate::sequencer::End;
 use crate::varint::{Reader, Unreadable, put_signed, put_varint};
@@ -46,6 +47,9 @@ pub(super) const HASHED_BYTES: usize = 96;
 
 /// The highest level: 4 chunks of one level make one of the next.
 pub(crate) const LEVEL_MAX: u8 = 2;
+
+/// How much of a file is hashed at a time.
+const STEP_BYTES: usize = 64 * 1024;
 
 /// Why a chunk does not answer.
 #[derive(Debug, thiserror::Error)]
@@ -244,6 +248,45 @@ fn read_marks(meta: &mut Reader<'_>) -> Result<Marks, Unreadable> {
         marks.push((last, Place { segment, offset }));
     }
     Ok(Marks::of_stored(marks))
+}
+
+/// What a file of a newer version than is known comes to; `None` too for one that is damaged.
+pub(crate) fn newer(file: &File) -> io::Result<Option<Newer>> {
+    let mut window = Window::new(HEAD_BYTES);
+    let Some(bytes) = window.get(file, 0, HEAD_BYTES)?.first_chunk() else {
+        return Ok(None);
+    };
+    let head = Head {
+        bytes: *bytes,
+        meta_length: 0,
+    };
+    let version = u16::from_le_bytes([head.bytes[8], head.bytes[9]]);
+    let end = head.wide(64).checked_add(HEAD_BYTES as u64);
+    let end = end.filter(|end| file.metadata().is_ok_and(|data| data.len() >= *end));
+    let (true, Some(end)) = (
+        head.bytes[..8] == *MAGIC && version > CHUNK_FORMAT_VERSION,
+        end,
+    ) else {
+        return Ok(None);
+    };
+    let mut digest = Sha256::new().chain_update(&head.bytes[..HASHED_BYTES]);
+    let mut at = HEAD_BYTES as u64;
+    while at < end {
+        let step = usize::try_from(end - at).unwrap_or(STEP_BYTES);
+        let part = window.get(file, at, step.min(STEP_BYTES))?;
+        if part.is_empty() {
+            return Ok(None);
+        }
+        digest.update(part);
+        at += part.len() as u64;
+    }
+    let whole = digest.finalize()[..] == head.bytes[HASHED_BYTES..];
+    let (first, last) = (head.wide(32), head.wide(40));
+    Ok(whole.then(|| Newer {
+        what: format!("the index of positions {first} to {last}"),
+        version,
+        known: CHUNK_FORMAT_VERSION,
+    }))
 }
 
 /// The fixed part of a chunk, checked against itself only.

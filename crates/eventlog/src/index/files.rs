@@ -64,6 +64,12 @@ pub(crate) fn list(folder: &Path) -> io::Result<Vec<Name>> {
     Ok(names)
 }
 
+/// The paths of the chunk files that are there.
+pub(crate) fn paths(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let names = list(folder)?;
+    Ok(names.into_iter().map(|name| name.path(folder)).collect())
+}
+
 /// Writes a file that has its name only once it is durable.
 pub(crate) fn write(
     files: &dyn FileLayer,

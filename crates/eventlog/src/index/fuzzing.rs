@@ -36,10 +36,15 @@ pub(crate) fn check_bytes(bytes: &[u8]) {
 
 /// The same bytes with magic, version, length and checksum of the table set right.
 pub(crate) fn sealed(bytes: &[u8]) -> Option<Vec<u8>> {
+    sealed_as(bytes, CHUNK_FORMAT_VERSION)
+}
+
+/// The same in a format version of choice.
+pub(crate) fn sealed_as(bytes: &[u8], version: u16) -> Option<Vec<u8>> {
     let mut sealed = bytes.to_vec();
     let rest = sealed.len().checked_sub(HEAD_BYTES)? as u64;
     sealed[..8].copy_from_slice(MAGIC);
-    sealed[8..10].copy_from_slice(&CHUNK_FORMAT_VERSION.to_le_bytes());
+    sealed[8..10].copy_from_slice(&version.to_le_bytes());
     let meta = u64::from_le_bytes(*sealed[64..].first_chunk()?).min(rest);
     sealed[64..72].copy_from_slice(&meta.to_le_bytes());
     sealed[72..80].copy_from_slice(&(rest - meta).to_le_bytes());

@@ -14,6 +14,7 @@ use crate::block::{BLOCK_BYTES_MAX, BlockBuilder, BlockHeader, Gathered};
 use crate::files::{FileLayer, LogFile};
 use crate::journal::place::Place;
 use crate::journal::segment::{self, SegmentHeader};
+use crate::space::Space;
 
 /// Where and how the journal goes on.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +52,7 @@ pub(crate) struct JournalAppend {
     place: Place,
     size: u64,
     new_size: u64,
+    space: Arc<Space>,
     maker: SegmentMaker,
     /// The blocks appended last; kept because large allocations slow all small ones.
     bytes: Vec<u8>,
@@ -63,10 +65,11 @@ impl JournalAppend {
         journal: &Path,
         end: &JournalEnd,
         new_size: u64,
+        space: &Arc<Space>,
     ) -> io::Result<Self> {
         let file = files.open(&segment::path(journal, end.place.segment), false)?;
         let mut this = Self {
-            maker: SegmentMaker::start(Arc::clone(&files), journal)?,
+            maker: SegmentMaker::start(Arc::clone(&files), journal, Arc::clone(space))?,
             files,
             journal: journal.to_owned(),
             log_id: end.log_id,
@@ -76,6 +79,7 @@ impl JournalAppend {
             place: end.place,
             size: end.segment_size,
             new_size,
+            space: Arc::clone(space),
             bytes: Vec::new(),
         };
         if !end.next_made {
@@ -137,7 +141,10 @@ impl JournalAppend {
         if bytes.is_empty() {
             return Ok(());
         }
-        self.file.write_all_at(&self.bytes[bytes], offset)?;
+        // The same bytes go to the same place again, and nothing was synced yet.
+        let bytes = &self.bytes[bytes];
+        self.space
+            .finish(|| self.file.write_all_at(bytes, offset))?;
         self.file.sync()
     }
 
@@ -166,16 +173,14 @@ struct SegmentMaker {
 }
 
 impl SegmentMaker {
-    fn start(files: Arc<dyn FileLayer>, journal: &Path) -> io::Result<Self> {
+    fn start(files: Arc<dyn FileLayer>, journal: &Path, space: Arc<Space>) -> io::Result<Self> {
         let (orders, ordered) = channel::<SegmentHeader>();
         let (done, made) = channel();
         let journal = journal.to_owned();
         let work = move || {
             for header in ordered {
-                if done
-                    .send(segment::make(&*files, &journal, &header))
-                    .is_err()
-                {
+                let work = || segment::make(&*files, &journal, &header);
+                if done.send(space.finish(work)).is_err() {
                     break;
                 }
             }

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use crate::files::{FileLayer, Window};
+use crate::newer::Newer;
 
 /// The folder of the segments within the log's folder.
 pub(crate) const JOURNAL_DIR: &str = "journal";
@@ -31,7 +32,9 @@ const FILL_BYTES: usize = 8 * 1024 * 1024;
 
 const MAGIC: &[u8; 8] = b"bn-segmt";
 const SEGMENT_FORMAT_VERSION: u16 = 1;
-const ENCODED_BYTES: usize = 64;
+
+/// Bytes of a segment's header that say something.
+pub(crate) const ENCODED_BYTES: usize = 64;
 
 /// What a segment says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +58,19 @@ impl SegmentHeader {
         let crc = crc32fast::hash(&bytes[..60]);
         bytes[60..].copy_from_slice(&crc.to_le_bytes());
         bytes
+    }
+
+    /// What a whole header of a newer version than is known comes to.
+    pub(crate) fn newer(bytes: &[u8], number: u64) -> Option<Newer> {
+        let bytes: &[u8; ENCODED_BYTES] = bytes.first_chunk()?;
+        let version = u16::from_le_bytes(*bytes[8..].first_chunk()?);
+        let crc = u32::from_le_bytes(*bytes[60..].first_chunk()?);
+        let whole = bytes[..8] == *MAGIC && crc == crc32fast::hash(&bytes[..60]);
+        (whole && version > SEGMENT_FORMAT_VERSION).then(|| Newer {
+            what: format!("segment {number} of the journal"),
+            version,
+            known: SEGMENT_FORMAT_VERSION,
+        })
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {

@@ -85,9 +85,14 @@ fn as_json(info: &LogInfo) -> serde_json::Value {
             "journal": info.bytes.journal, "journal_used": used,
             "second_copy": info.bytes.second_copy, "index": info.bytes.index,
             "views": info.bytes.views, "set_aside": info.bytes.set_aside,
+            "reserve": info.bytes.reserve, "free": info.free,
         },
         "bytes_per_event": {
             "journal_used": per_event(info, used),
+            "journal": per_event(info, info.bytes.journal),
+            "second_copy": per_event(info, info.bytes.second_copy),
+            "index": per_event(info, info.bytes.index),
+            "views": per_event(info, info.bytes.views),
             "in_use": per_event(info, info.bytes.in_use()),
         },
         "set_aside": info.set_aside.iter().map(|(path, bytes)| json!({
@@ -162,6 +167,9 @@ fn print(info: &LogInfo) -> io::Result<()> {
             taken.to_string(),
             per_event(info, taken).to_string(),
         ]);
+    }
+    for (name, taken) in [("reserve", info.bytes.reserve), ("free", info.free)] {
+        bytes.add_row([name.to_owned(), taken.to_string()]);
     }
     writeln!(out, "{bytes}")?;
     for segment in &info.segments {
