@@ -31,5 +31,6 @@ mod read_only;
 mod recount;
 mod repeats;
 mod replay;
+mod scrub;
 mod shutdown;
 mod wrong_input;

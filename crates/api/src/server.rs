@@ -137,17 +137,35 @@ pub async fn run(
     Ok(())
 }
 
+/// The name under which health says whether both copies of the log and its index are whole, as far as
+/// the scrub knows: not serving means that something is left that it could not heal.
+pub const COPIES_HEALTH: &str = "log.copies";
+
 /// Says that the server as a whole is not serving once the log takes no more commits: queries go
-/// on, and whoever watches health restarts the process.
+/// on, and whoever watches health restarts the process. Says of [`COPIES_HEALTH`] how they are.
 async fn watch_log(backend: Backend, health: HealthReporter) {
+    let (mut whole, mut poisoned) = (None, false);
     loop {
-        tokio::time::sleep(HEALTH_EVERY).await;
-        if let Some(why) = backend.executor.log().head().poisoned {
+        if let Some(scrub) = &backend.scrub {
+            let now = scrub.is_whole();
+            if whole != Some(now) {
+                whole = Some(now);
+                let status = if now {
+                    ServingStatus::Serving
+                } else {
+                    tracing::error!("the log is not whole in both copies; see benniu log scrub");
+                    ServingStatus::NotServing
+                };
+                health.set_service_status(COPIES_HEALTH, status).await;
+            }
+        }
+        if !poisoned && let Some(why) = backend.executor.log().head().poisoned {
             tracing::error!(%why, "the log takes no more commits; restart the process");
+            poisoned = true;
             health
                 .set_service_status("", ServingStatus::NotServing)
                 .await;
-            return;
         }
+        tokio::time::sleep(HEALTH_EVERY).await;
     }
 }

@@ -67,6 +67,16 @@ impl FileLayer for OsFiles {
     }
 }
 
+/// Lets what is read of a file next come from the disk and not from memory, where the system can.
+pub(crate) fn forget_cached(file: &File) {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed) {
+        tracing::debug!(%error, "a file stays in the page cache");
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = file;
+}
+
 /// Reads a file through a window that slides forward, so that small reads in order cost few calls.
 pub(crate) struct Window {
     bytes: Vec<u8>,

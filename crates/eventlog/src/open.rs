@@ -186,6 +186,8 @@ fn proceed(dir: &Path, options: &Options, lock: File) -> Result<Opened, OpenErro
     let end = surveyed.end;
     let synced = head.map_or(0, |head| head.synced.min(end.position));
     let last_block = surveyed.last_block;
+    sled_copy::remove_fresh(dir)
+        .map_err(|error| OpenError::io("removing a volume that was never finished", &error))?;
     let reconciling = Reconciling {
         dir,
         options,

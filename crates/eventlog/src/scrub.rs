@@ -41,7 +41,7 @@ const FINDINGS_MAX: usize = 100;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The least time between passes that begin because a reading has met damage.
-const NOTICED_EVERY: Duration = Duration::from_secs(60);
+const NOTICED_EVERY: Duration = Duration::from_mins(1);
 
 /// How a log is verified again while it is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,6 +184,7 @@ struct State {
 
 /// What the thread and those who ask share.
 struct Control {
+    copy: Monitor,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -235,6 +236,16 @@ impl Scrub {
         self.0.state().status.clone()
     }
 
+    /// Why nothing more goes into the second copy until the log is opened again, if so.
+    pub fn second_copy_fault(&self) -> Option<String> {
+        self.0.copy.bad()
+    }
+
+    /// Whether both copies and the index are whole, as far as is known.
+    pub fn is_whole(&self) -> bool {
+        self.0.copy.bad().is_none() && self.0.state().status.standing.is_empty()
+    }
+
     /// Blocks until this pass has ended; `None` if the log was closed before it began.
     pub fn wait_for(&self, number: u64) -> Option<ScrubReport> {
         let waits = |state: &mut State| {
@@ -260,6 +271,7 @@ impl Scrubber {
     /// Starts the thread.
     pub(crate) fn start(target: Target, options: ScrubOptions) -> io::Result<Self> {
         let control = Arc::new(Control {
+            copy: target.copy.clone(),
             state: Mutex::default(),
             changed: Condvar::new(),
         });

@@ -5,12 +5,14 @@
 //! What is looked at is what the files of the right names hold. The newest segment is gone over up
 //! to the position that was acknowledged, the newest volume up to the last checkpoint.
 
+use std::fs::File;
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use crate::block::BlockHeader;
 use crate::carve::carve_paced;
 use crate::check::check_blocks;
+use crate::files::forget_cached;
 use crate::journal::place::{Cursor, SEQUENTIAL_BYTES};
 use crate::journal::segment::{self, JOURNAL_DIR};
 use crate::sled_copy::{volume_of, volume_path};
@@ -191,9 +193,11 @@ impl<'a> Pass<'a> {
             let why = "the second copy is not synced that far yet";
             Err(NotMade::Failed(why.to_owned()))
         } else if full {
-            repair::segment(self.target, &damaged, &mut self.pace)
+            repair::full_segment(self.target, &damaged, &mut self.pace)
+        } else if segment::path(&self.target.dir.join(JOURNAL_DIR), number).exists() {
+            repair::newest_segment(self.target, &damaged, &mut self.pace)
         } else {
-            repair::search(self.target, &damaged, &mut self.pace).map(|_| ())
+            Err(NotMade::Failed(self.removed(number)))
         };
         self.before = before;
         let outcome = match made {
@@ -207,15 +211,10 @@ impl<'a> Pass<'a> {
                 self.before = None;
                 ScrubOutcome::Unhealed(why)
             }
-            Ok(()) if !full => {
-                self.before = None;
-                let why = "the log writes to it; it is healed when it is opened next";
-                ScrubOutcome::Unhealed(why.to_owned())
-            }
             Ok(()) => match self.look_at(number, &range, full)? {
                 Ok(()) => ScrubOutcome::Healed(format!(
-                    "made segment {number} anew, positions {} to {}; the old file is in \
-                     {JOURNAL_DIR}/{}",
+                    "made the blocks of segment {number} whole, positions {} to {}; the file as \
+                     it was is in {JOURNAL_DIR}/{}",
                     range.start(),
                     range.end(),
                     crate::heal::stage::ASIDE_DIR
@@ -243,6 +242,9 @@ impl<'a> Pass<'a> {
             Ok(opened) => opened,
             Err(what) => return Ok(Err(what)),
         };
+        if full {
+            forget_cached(&file);
+        }
         let places = &self.target.shared.view.places;
         let mut cursor = Cursor::anew(places, *range.start(), SEQUENTIAL_BYTES);
         let mut before = self.before;
@@ -309,6 +311,16 @@ impl<'a> Pass<'a> {
         ));
     }
 
+    /// Ends acknowledging, and says why: what is appended goes to a file without a name.
+    fn removed(&self, number: u64) -> String {
+        let why = format!(
+            "segment {number} of the journal was removed while the log writes to it; open it again"
+        );
+        self.target.shared.view.distrust();
+        self.target.shared.poison(&why);
+        why
+    }
+
     // The second copy.
 
     /// Takes blocks of the journal that a volume must hold. Once the next volume begins, the one
@@ -339,16 +351,16 @@ impl<'a> Pass<'a> {
         if blocks.is_empty() {
             return Ok(());
         }
-        if let Some(reason) = self.target.copy.bad() {
-            if !self.copy_told {
-                self.copy_told = true;
-                let why = "it is made anew when the log is opened next";
-                self.found(
-                    ScrubbedPart::SecondCopy,
-                    format!("the second copy is bad: {reason}"),
-                    ScrubOutcome::Unhealed(why.to_owned()),
-                );
-            }
+        if let Some(reason) = self.target.copy.bad()
+            && !self.copy_told
+        {
+            self.copy_told = true;
+            let why = "it is made anew when the log is opened next";
+            self.found(
+                ScrubbedPart::SecondCopy,
+                format!("the second copy is bad: {reason}"),
+                ScrubOutcome::Unhealed(why.to_owned()),
+            );
         }
         if let Some(next) = next {
             self.wait_for_copy(next)?;
@@ -365,30 +377,40 @@ impl<'a> Pass<'a> {
             first.0,
             last.0
         );
-        let outcome = if closed {
-            match repair::volume(self.target, number, &mut self.pace) {
-                Err(NotMade::Stopped) => return Err(Stopped),
-                Err(NotMade::Failed(why)) => ScrubOutcome::Unhealed(why),
-                Err(NotMade::Lost(position)) => ScrubOutcome::Lost { position },
-                Ok(()) => {
-                    let still = self.lacking(number, blocks, true)?;
-                    if still.is_empty() {
-                        ScrubOutcome::Healed(format!(
-                            "made volume {number} anew from the journal; the old one is in {}",
-                            crate::open::ASIDE_DIR
-                        ))
-                    } else {
-                        let why = format!("made anew, it lacks {} blocks", still.len());
-                        ScrubOutcome::Unhealed(why)
-                    }
-                }
-            }
-        } else if self.target.copy.bad().is_some() {
+        if !closed && self.target.copy.bad().is_some() {
             return Ok(());
+        }
+        let made = if closed {
+            repair::closed_volume(self.target, number, &mut self.pace)
         } else {
-            self.target.copy.mark_bad(&what);
-            let why = "the log writes to it; it is made anew when the log is opened next";
-            ScrubOutcome::Unhealed(why.to_owned())
+            repair::newest_volume(self.target, number, &lacking, &mut self.pace)
+        };
+        let why = match made {
+            Err(NotMade::Stopped) => return Err(Stopped),
+            Err(NotMade::Failed(why)) => Some(why),
+            Err(NotMade::Lost(position)) => Some(format!("position {position} is lost")),
+            Ok(()) => match self.lacking(number, blocks, closed)?.len() {
+                0 => None,
+                still => {
+                    if !closed {
+                        // What goes into it goes nowhere.
+                        self.target.copy.mark_bad(&what);
+                    }
+                    Some(format!("filled again, it lacks {still} blocks"))
+                }
+            },
+        };
+        let outcome = match why {
+            None if closed => ScrubOutcome::Healed(format!(
+                "made volume {number} anew from the journal; the old one is in {}",
+                crate::open::ASIDE_DIR
+            )),
+            None => {
+                // Opening it, sled may drop what follows the damaged place in its file.
+                self.target.shared.view.distrust();
+                ScrubOutcome::Healed("put them in again from the journal".to_owned())
+            }
+            Some(why) => ScrubOutcome::Unhealed(why),
         };
         self.found(ScrubbedPart::SecondCopy, what, outcome);
         Ok(())
@@ -411,13 +433,16 @@ impl<'a> Pass<'a> {
             }
         }
         let path = volume_path(&self.target.dir, number).join("db");
+        if closed && let Ok(file) = File::open(&path) {
+            forget_cached(&file);
+        }
         for _ in 0..if closed { 1 } else { SEARCH_TRIES } {
             let mut found = vec![false; wanted.len()];
             let pace = &mut self.pace;
             let carved = carve_paced(&path, &mut |bytes| pace.step(bytes), &mut |header, _, _| {
                 let block = (header.first_position, front(&header.hash));
-                if let Ok(place) = wanted.binary_search(&block) {
-                    found[place] = true;
+                if let Ok(number) = wanted.binary_search(&block) {
+                    found[number] = true;
                 }
             });
             match carved {
@@ -425,11 +450,8 @@ impl<'a> Pass<'a> {
                 Ok(false) => return Err(Stopped),
                 Err(error) => tracing::warn!(%error, number, "a volume cannot be read"),
             }
-            let mut place = 0;
-            wanted.retain(|_| {
-                place += 1;
-                !found[place - 1]
-            });
+            let mut found = found.into_iter();
+            wanted.retain(|_| found.next() != Some(true));
             if wanted.is_empty() {
                 break;
             }
