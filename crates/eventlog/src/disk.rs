@@ -475,12 +475,14 @@ impl Drop for DiskLog {
 }
 
 #[cfg(test)]
-mod damage_tests;
+pub(crate) mod damage_tests;
 #[cfg(test)]
 mod fault_tests;
 #[cfg(test)]
 mod full_tests;
 #[cfg(test)]
 mod index_tests;
+#[cfg(test)]
+mod model_tests;
 #[cfg(test)]
 pub(crate) mod tests;

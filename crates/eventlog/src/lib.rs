@@ -82,6 +82,8 @@ mod contract;
 mod faults;
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod history;
 
 pub use clock::{Clock, SimulatedClock, SystemClock};
 pub use commit::{
