@@ -533,6 +533,20 @@ impl Server {
         &self.url
     }
 
+    /// Where it says that its metrics are.
+    pub(crate) fn metrics_address(&self) -> String {
+        let started = Stopwatch::now();
+        loop {
+            let said = self.running.stdout.so_far();
+            let address = said.split_once("Metrics on http://");
+            if let Some((address, _)) = address.and_then(|(_, rest)| rest.split_once('/')) {
+                return address.to_owned();
+            }
+            assert!(started.elapsed() < SERVICE_TIME_MAX, "no metrics: {said}");
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+
     /// A client in somebody's name.
     pub(crate) async fn session(&self, subject: &str) -> Session {
         Session::connect(&self.url, subject)

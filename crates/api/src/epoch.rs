@@ -45,7 +45,7 @@ pub async fn finish(dir: &Path) -> Result<Option<Receipt>, FolderError> {
         why: error.to_string(),
     };
     let told: Told = serde_json::from_value(pending.told.clone()).map_err(unreadable)?;
-    let opened = folder::open_by_its_clock(dir, fork::open_pending, Keeping::default()).await?;
+    let opened = folder::open_by_its_clock(dir, fork::open_pending, &Keeping::default()).await?;
     let clock: Arc<dyn Clock> = match opened.time {
         Time::Real(clock) => clock,
         Time::Simulated(clock) => Arc::new(clock),

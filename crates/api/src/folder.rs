@@ -13,8 +13,8 @@ use domain::ids::{PersonId, PrincipalId, derived};
 use domain::{Channel, Event, Instant, Personal, reaction, reactions};
 use eventlog::execute::{ExecuteError, Executor, Request};
 use eventlog::{
-    Clock, DiskLog, Entropy, EventLog, OpenError, OpenReport, Options, ReadError, ScrubOptions,
-    SimulatedClock, SystemClock,
+    Clock, DiskLog, Entropy, EventLog, Measures, OpenError, OpenReport, Options, ReadError,
+    ScrubOptions, SimulatedClock, SystemClock,
 };
 use projections::timers::Time;
 use uuid::Uuid;
@@ -236,7 +236,7 @@ fn look_up_key(dir: &Path) -> Result<Option<LookUpKey>, FolderError> {
 }
 
 /// How the log of a folder is kept while it is open.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Keeping {
     /// The size of segments made from now on, in bytes; the usual one if absent.
     pub segment_bytes: Option<u64>,
@@ -244,15 +244,18 @@ pub struct Keeping {
     pub low_space_bytes: Option<u64>,
     /// How it is verified while it is open; by default only when asked.
     pub scrub: ScrubOptions,
+    /// Where what it measures of itself goes; by default nowhere.
+    pub measures: Measures,
 }
 
 impl Keeping {
-    fn options(self, clock: &Arc<dyn Clock>) -> Options {
+    fn options(&self, clock: &Arc<dyn Clock>) -> Options {
         let usual = Options::new(Arc::clone(clock));
         Options {
             segment_bytes: self.segment_bytes.unwrap_or(usual.segment_bytes),
             low_space_bytes: self.low_space_bytes.unwrap_or(usual.low_space_bytes),
             scrub: self.scrub,
+            measures: self.measures.clone(),
             ..usual
         }
     }
@@ -275,10 +278,11 @@ pub async fn open_and_keep(
     keeping: Keeping,
 ) -> Result<(Backend, OpenReport), FolderError> {
     epoch::finish(dir).await?;
-    let opened = open_by_its_clock(dir, DiskLog::open, keeping).await?;
+    let opened = open_by_its_clock(dir, DiskLog::open, &keeping).await?;
+    let disk = Arc::new(opened.log);
     let parts = Parts {
-        scrub: Some(opened.log.scrub()),
-        log: Arc::new(opened.log),
+        log: disk.clone(),
+        disk: Some(disk),
         time: opened.time,
         entropy: opened.entropy,
         zone: opened.born.zone,
@@ -304,7 +308,7 @@ pub(crate) struct OpenLog {
 pub(crate) async fn open_by_its_clock(
     dir: &Path,
     opener: Opener,
-    keeping: Keeping,
+    keeping: &Keeping,
 ) -> Result<OpenLog, FolderError> {
     let system: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let mut log = open_log(dir, &system, opener, keeping).await?;
@@ -357,7 +361,7 @@ async fn open_log(
     dir: &Path,
     clock: &Arc<dyn Clock>,
     open_with: Opener,
-    keeping: Keeping,
+    keeping: &Keeping,
 ) -> Result<DiskLog, FolderError> {
     let (dir, options) = (dir.to_owned(), keeping.options(clock));
     let opened = tokio::task::spawn_blocking(move || open_with(&dir, &options)).await;

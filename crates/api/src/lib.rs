@@ -6,7 +6,7 @@
 //! - `services`: one file each; `status`: the one mapping of refusals and faults
 //! - `backend`: what the services stand on; `folder`: opens one on a data folder; `lookup`: the key for identity numbers
 //! - `server`: serves on a listener; `session`: calls a server; `cli`: the commands
-//! - `scrub`: the verification of an open log, as callers see it
+//! - `scrub`: the verification of an open log, as callers see it; `metrics`: what is told in numbers
 //! - `demo`: the main job in one run, which checks itself
 //! - `import`: brings records of another system in; `boston_311`: reads those of Boston's 311 line
 //!
@@ -23,6 +23,7 @@ pub mod folder;
 pub mod gate;
 pub mod import;
 pub mod lookup;
+pub mod metrics;
 pub mod paging;
 pub mod parse;
 pub mod reading;

@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use domain::StreamName;
 use tokio::sync::{oneshot, watch};
@@ -19,8 +20,10 @@ use crate::commit::{CommitDraft, Head, Receipt, RecordedEvent};
 use crate::files::{FileLayer, OsFiles, in_words};
 use crate::head_file::Unread;
 use crate::index::{CHUNK_EVENTS, IndexSize, Plan, StreamKey};
+use crate::info::BytesOnDisk;
 use crate::journal::segment::SEGMENT_BYTES;
 use crate::log::{AppendError, BoxFuture, CloseError, Commits, EventLog, ReadError};
+use crate::measures::{Measures, Refused};
 use crate::newer::Newer;
 use crate::open::{self, Opened};
 use crate::packed::PackedBlocks;
@@ -28,7 +31,7 @@ use crate::prepare::prepare;
 use crate::queue::{Answer, Waiting};
 use crate::scrub::{Scrub, ScrubOptions, Scrubber, Target};
 use crate::sled_copy::VOLUME_EVENTS;
-use crate::space::{LOW_SPACE_BYTES, RESERVE_BYTES, Wanted};
+use crate::space::{self, LOW_SPACE_BYTES, RESERVE_BYTES, Wanted};
 use crate::verify::Finding;
 use crate::writer::Shared;
 
@@ -56,6 +59,8 @@ pub struct Options {
     /// The bytes that are kept back on the disk for a clean stop; with 0 a full disk may leave the
     /// log not closed cleanly. Not kept where the file system cannot.
     pub reserve_bytes: u64,
+    /// Where what it measures of itself goes.
+    pub measures: Measures,
 }
 
 impl std::fmt::Debug for Options {
@@ -86,6 +91,7 @@ impl Options {
             low_space_bytes: LOW_SPACE_BYTES,
             // The tests of this crate make and copy hundreds of folders.
             reserve_bytes: if cfg!(test) { 0 } else { RESERVE_BYTES },
+            measures: Measures::default(),
         }
     }
 
@@ -255,6 +261,10 @@ pub struct DiskLog {
     volume_events: u64,
     shared: Arc<Shared>,
     report: OpenReport,
+    /// Events and commits that were there when it was opened.
+    opened_with: (u64, u64),
+    refused: Arc<Refused>,
+    files: Arc<dyn FileLayer>,
     copy: Monitor,
     scrubber: Scrubber,
     writer: Mutex<Option<JoinHandle<Result<(), String>>>>,
@@ -289,6 +299,8 @@ impl DiskLog {
             shared: Arc::clone(&shared),
             copy: copy.clone(),
         };
+        let opened_with = counted(&shared);
+        let files = Arc::clone(&opened.options.files);
         let thread = std::thread::Builder::new()
             .name("log-writer".to_owned())
             .spawn(move || writer.run())
@@ -301,6 +313,9 @@ impl DiskLog {
             volume_events: opened.volume_events,
             shared,
             report: opened.report,
+            opened_with,
+            refused: Arc::default(),
+            files,
             copy,
             scrubber,
             writer: Mutex::new(Some(thread)),
@@ -346,6 +361,33 @@ impl DiskLog {
         self.shared.view.index.size()
     }
 
+    /// Events and commits appended since it was opened.
+    pub fn appended(&self) -> (u64, u64) {
+        let (events, commits) = counted(&self.shared);
+        (events - self.opened_with.0, commits - self.opened_with.1)
+    }
+
+    /// How often appends were refused since it was opened, by [`AppendError::name`]; every name is
+    /// there.
+    pub fn refused(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.refused.counts()
+    }
+
+    /// Commits that wait for the writer; at most [`crate::limits::QUEUE_COMMITS_MAX`].
+    pub fn waiting(&self) -> usize {
+        self.shared.queue.waiting()
+    }
+
+    /// Bytes that are free on its disk; of two, where the journal has its own, the fewer.
+    pub fn free_bytes(&self) -> io::Result<u64> {
+        space::free(&*self.files, &self.dir)
+    }
+
+    /// Bytes that its folder takes on disk. Costs one look at each of its files.
+    pub fn bytes_on_disk(&self) -> io::Result<BytesOnDisk> {
+        BytesOnDisk::of(&self.dir)
+    }
+
     /// The log is verified whole when it is opened next, as if it had not been closed cleanly. So it
     /// is too once a reading has found damage.
     pub fn distrust(&self) {
@@ -387,17 +429,33 @@ impl DiskLog {
     }
 }
 
+/// Events and commits of a log.
+fn counted(shared: &Shared) -> (u64, u64) {
+    let head = shared.head.lock().unwrap_or_else(PoisonError::into_inner);
+    (head.position, head.commits)
+}
+
 impl EventLog for DiskLog {
     fn append(&self, draft: CommitDraft) -> BoxFuture<'static, Result<Receipt, AppendError>> {
+        let begun = Instant::now();
         let (answer, answered) = oneshot::channel();
         let room = self.shared.space.refusal().map_or(Ok(()), Err);
         let pushed = room
             .and_then(|()| prepare(draft))
             .and_then(|prepared| self.shared.queue.push(Waiting { prepared, answer }));
+        let measured = self.shared.measures.append_seconds.clone();
+        let refused = Arc::clone(&self.refused);
         Box::pin(async move {
-            pushed?;
             let lost = |_| AppendError::Poisoned("the writer has ended".to_owned());
-            answered.await.map_err(lost)?.result
+            let result = match pushed {
+                Ok(()) => answered
+                    .await
+                    .map_err(lost)
+                    .and_then(|answer| answer.result),
+                Err(refusal) => Err(refusal),
+            };
+            measured.record(begun.elapsed());
+            result.inspect_err(|refusal| refused.count(refusal))
         })
     }
 

@@ -73,6 +73,21 @@ pub struct BytesOnDisk {
 }
 
 impl BytesOnDisk {
+    /// Looks at a folder; costs one look at each of its files, and fails only where one cannot be
+    /// looked at.
+    pub(crate) fn of(dir: &Path) -> io::Result<Self> {
+        let journal = dir.join(JOURNAL_DIR);
+        let aside = on_disk(&journal.join(stage::ASIDE_DIR))?;
+        Ok(Self {
+            journal: on_disk(&journal)?.saturating_sub(aside),
+            second_copy: on_disk(&dir.join(COPY_DIR))?,
+            index: on_disk(&dir.join(INDEX_DIR))?,
+            views: on_disk(&dir.join("views"))?,
+            set_aside: on_disk(&dir.join(ASIDE_DIR))?.saturating_add(aside),
+            reserve: on_disk(&dir.join(RESERVE_FILE))?,
+        })
+    }
+
     /// What the log needs: all but what was moved aside and the reserve.
     pub fn in_use(&self) -> u64 {
         self.journal + self.second_copy + self.index + self.views
@@ -238,15 +253,10 @@ impl LogInfo {
         for folder in &asides {
             for entry in entries(folder)? {
                 let bytes = on_disk(&entry)?;
-                self.bytes.set_aside += bytes;
                 self.set_aside.push((entry, bytes));
             }
         }
-        self.bytes.journal = on_disk(journal)?.saturating_sub(on_disk(&asides[1])?);
-        self.bytes.second_copy = on_disk(&dir.join(COPY_DIR))?;
-        self.bytes.index = on_disk(&dir.join(INDEX_DIR))?;
-        self.bytes.views = on_disk(&dir.join("views"))?;
-        self.bytes.reserve = on_disk(&dir.join(RESERVE_FILE))?;
+        self.bytes = BytesOnDisk::of(dir)?;
         for number in list_volumes(dir)? {
             self.volumes.push(VolumeInfo {
                 number,

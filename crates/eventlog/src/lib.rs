@@ -21,6 +21,7 @@
 //! - `fuzzing`: what must hold for any bytes that a decoder is given (not in ordinary builds)
 //! - `files`: the file system as the writing side sees it; `space`: the room on it, and the reserve
 //! - `bench`: what all of it costs, beside the bare disk
+//! - `measures`: what an open log measures of itself
 //! - `clock`, `entropy`: the one source each of time and randomness
 //! - `execute`: the one write path, which joins the deciders of `domain` and the log
 //!
@@ -53,6 +54,7 @@ mod index;
 mod info;
 mod journal;
 mod log;
+mod measures;
 mod newer;
 mod open;
 mod packed;
@@ -94,13 +96,14 @@ pub use entropy::Entropy;
 pub use index::IndexSize;
 pub use info::{BytesOnDisk, EpochInfo, HeadInfo, LogInfo, SegmentInfo, VolumeInfo, info};
 pub use log::{AppendError, BoxFuture, CloseError, Commits, EventLog, ReadError};
+pub use measures::Measures;
 pub use memory::MemoryLog;
 pub use packed::{PackedBlock, PackedBlocks};
 pub use parallel::ParallelReplay;
 pub use read_log::{FolderState, ReadLog};
 pub use scrub::{
-    SCRUB_BYTES_PER_SECOND, SCRUB_EVERY, Scrub, ScrubFinding, ScrubOptions, ScrubOutcome,
-    ScrubProgress, ScrubReport, ScrubStatus, ScrubTotals, ScrubbedPart,
+    SCRUB_BYTES_PER_SECOND, SCRUB_EVERY, Scrub, ScrubCounts, ScrubFinding, ScrubOptions,
+    ScrubOutcome, ScrubProgress, ScrubReport, ScrubStatus, ScrubTotals, ScrubbedPart,
 };
 pub use space::{LOW_SPACE_BYTES, RESERVE_BYTES};
 pub use subscribe::Subscription;

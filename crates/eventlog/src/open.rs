@@ -276,6 +276,7 @@ fn proceed(dir: &Path, options: &Options, lock: File) -> Result<Opened, OpenErro
         head: Mutex::new(end.head()),
         published: watch::Sender::new(end.position),
         space,
+        measures: options.measures.clone(),
     });
     let log_id = end.log_id;
     let sequencer = Sequencer::new(end, Arc::clone(&options.clock));

@@ -62,6 +62,11 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many commits wait for the writer.
+    pub(crate) fn waiting(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
     /// Takes a commit, or refuses it at once.
     pub(crate) fn push(&self, waiting: Waiting) -> Result<(), AppendError> {
         self.push_all(Some(waiting))

@@ -73,6 +73,11 @@ pub enum ScrubbedPart {
     Index,
 }
 
+impl ScrubbedPart {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Journal, Self::SecondCopy, Self::Index];
+}
+
 /// What became of something that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScrubOutcome {
@@ -147,6 +152,17 @@ pub struct ScrubTotals {
     pub lost: u64,
 }
 
+/// How often something was found, by what became of it; each as often as it was found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ScrubCounts {
+    /// It was put right.
+    pub healed: u64,
+    /// It was not.
+    pub unhealed: u64,
+    /// Both copies have lost it.
+    pub lost: u64,
+}
+
 /// How the scrub of a log stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScrubStatus {
@@ -159,6 +175,17 @@ pub struct ScrubStatus {
     /// What the last complete pass found and did not put right; empty when both copies and the index
     /// are whole as far as is known.
     pub standing: Vec<ScrubFinding>,
+    /// How long ago the last complete pass ended; without one, how long the log is open.
+    pub age: Duration,
+    /// What was found since the opening, by part; a running pass is counted as it goes.
+    found: [ScrubCounts; ScrubbedPart::ALL.len()],
+}
+
+impl ScrubStatus {
+    /// What was found in a part since the opening; a running pass is counted as it goes.
+    pub fn found(&self, part: ScrubbedPart) -> ScrubCounts {
+        self.found[part as usize]
+    }
 }
 
 /// A log as its scrub sees it.
@@ -174,6 +201,8 @@ pub(crate) struct Target {
 
 #[derive(Default)]
 struct State {
+    /// When the last complete pass ended, or the log was opened.
+    verified: Option<Instant>,
     /// The number of the last pass that somebody wants.
     asked: u64,
     /// The number of the last pass that has ended.
@@ -233,7 +262,11 @@ impl Scrub {
 
     /// How it stands.
     pub fn status(&self) -> ScrubStatus {
-        self.0.state().status.clone()
+        let state = self.0.state();
+        ScrubStatus {
+            age: state.verified.map_or(Duration::ZERO, |at| at.elapsed()),
+            ..state.status.clone()
+        }
     }
 
     /// Why nothing more goes into the second copy until the log is opened again, if so.
@@ -272,7 +305,10 @@ impl Scrubber {
     pub(crate) fn start(target: Target, options: ScrubOptions) -> io::Result<Self> {
         let control = Arc::new(Control {
             copy: target.copy.clone(),
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                verified: Some(Instant::now()),
+                ..State::default()
+            }),
             changed: Condvar::new(),
         });
         let for_thread = Arc::clone(&control);
@@ -376,8 +412,9 @@ fn end(control: &Control, report: ScrubReport) {
     if report.complete {
         let stands = |finding: &&ScrubFinding| !matches!(finding.outcome, ScrubOutcome::Healed(_));
         status.standing = report.findings.iter().filter(stands).cloned().collect();
+        state.verified = Some(Instant::now());
     }
-    status.last = Some(report);
+    state.status.last = Some(report);
     state.ended += 1;
     drop(state);
     control.changed.notify_all();

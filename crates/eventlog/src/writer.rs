@@ -2,6 +2,7 @@
 //! write, sync, publish, acknowledge, copy. Never acknowledges what is not durable.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::watch;
 
@@ -14,6 +15,7 @@ use crate::index::{Keeper, StreamKey};
 use crate::journal::append::{JournalAppend, Written};
 use crate::journal::place::Place;
 use crate::log::AppendError;
+use crate::measures::Measures;
 use crate::queue::{Queue, Waiting};
 use crate::replay::Reached;
 use crate::sequencer::{End, Sequencer};
@@ -27,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) head: Mutex<Head>,
     pub(crate) published: watch::Sender<u64>,
     pub(crate) space: Arc<Space>,
+    pub(crate) measures: Measures,
 }
 
 /// The state of the writer's thread.
@@ -78,8 +81,16 @@ impl Writer {
         }
         let mut written = Vec::new();
         if !gathering.blocks.is_empty() {
+            let begun = Instant::now();
             match self.journal.append(&gathering.blocks) {
                 Ok(blocks) => {
+                    let measures = &self.shared.measures;
+                    measures.group_seconds.record(begun.elapsed());
+                    let commits = results.iter().filter(|result| result.is_ok()).count();
+                    // At most `GROUP_COMMITS_MAX`.
+                    measures
+                        .group_commits
+                        .record(u32::try_from(commits).unwrap_or(u32::MAX));
                     self.publish(&gathering.entries, gathering.blocks, &blocks);
                     written = blocks;
                 }

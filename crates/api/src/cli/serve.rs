@@ -5,11 +5,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use eventlog::Measures;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
 use super::Failure;
 use crate::folder::{self, Birth, Keeping};
+use crate::metrics::{self, Metrics};
 use crate::scrub;
 use crate::server::{self, ServeError};
 
@@ -29,6 +31,10 @@ pub(super) struct Args {
     /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:50051]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+    /// Address and port at which /metrics tells the service's numbers as Prometheus reads them; off
+    /// if absent
+    #[arg(long, value_name = "ADDRESS")]
+    metrics_listen: Option<SocketAddr>,
     /// Fewest MiB that must be free on the disk of the log: with less, commands are refused and
     /// queries go on [default: 256]
     #[arg(long, value_name = "N")]
@@ -55,6 +61,8 @@ pub(super) struct Args {
 struct File {
     /// As `--listen`.
     listen: Option<SocketAddr>,
+    /// As `--metrics-listen`.
+    metrics_listen: Option<SocketAddr>,
     /// As `--scrub-rate`.
     scrub_rate: Option<u64>,
     /// As `--scrub-hours`.
@@ -107,20 +115,23 @@ fn keeping(args: &Args, file: &File) -> Result<Keeping, Failure> {
         ),
         segment_bytes: within("segment-kib", segment, SEGMENT_KIB)?.map(|kib| kib * 1024),
         low_space_bytes: min_free.map(|mib| u64::from(mib) * MIB),
+        measures: Measures::default(),
     })
 }
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let mut out = io::stdout();
     let file = File::read(args.config.as_deref())?;
-    let keeping = keeping(&args, &file)?;
-    let listen = args.listen.or(file.listen).unwrap_or(LISTEN);
-    if !listen.ip().is_loopback() {
-        return Err(Failure::Usage(ServeError::NotLoopback(listen).to_string()));
-    }
-    let listener = TcpListener::bind(listen)
-        .await
-        .map_err(|error| Failure::CouldNot(format!("{listen}: {error}")))?;
+    let mut keeping = keeping(&args, &file)?;
+    let listener = bind(args.listen.or(file.listen).unwrap_or(LISTEN)).await?;
+    let metrics = match args.metrics_listen.or(file.metrics_listen) {
+        None => None,
+        Some(address) => {
+            let metrics = Metrics::new().map_err(Failure::could_not)?;
+            keeping.measures = metrics.measures();
+            Some((bind(address).await?, metrics))
+        }
+    };
     if folder::is_empty(&args.data) {
         let birth = Birth {
             segment_bytes: keeping.segment_bytes,
@@ -144,10 +155,35 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         out,
         "Serving on http://{address} without identity, for this machine only"
     )?;
+    let telling = match metrics {
+        None => None,
+        Some((listener, metrics)) => {
+            let address = listener.local_addr()?;
+            writeln!(out, "Metrics on http://{address}/metrics")?;
+            Some(tokio::spawn(metrics::serve(
+                listener,
+                metrics,
+                backend.clone(),
+            )))
+        }
+    };
     out.flush()?;
     let served = server::run(listener, backend.clone(), ended).await;
+    if let Some(telling) = telling {
+        telling.abort();
+    }
     backend.stop().await.map_err(Failure::could_not)?;
     served.map_err(Failure::could_not)
+}
+
+/// Listens on an address of this machine.
+async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    if !address.ip().is_loopback() {
+        return Err(Failure::Usage(ServeError::NotLoopback(address).to_string()));
+    }
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| Failure::CouldNot(format!("{address}: {error}")))
 }
 
 /// How a development log is born.
@@ -204,11 +240,17 @@ mod tests {
             file.listen,
             Some("127.0.0.1:7".parse().expect("an address"))
         );
+        let file = read("metrics-listen = \"127.0.0.1:8\"").expect("settings");
+        assert_eq!(
+            file.metrics_listen,
+            Some("127.0.0.1:8".parse().expect("an address"))
+        );
         let file = read("scrub-rate = 4\nscrub-hours = 2\nsegment-kib = 1024\nmin-free-mib = 9")
             .expect("settings");
         let args = Args {
             data: PathBuf::new(),
             listen: None,
+            metrics_listen: None,
             min_free_mib: None,
             config: None,
             scrub_rate: Some(0),

@@ -142,6 +142,15 @@ impl<'a> Pass<'a> {
     }
 
     fn found(&mut self, part: ScrubbedPart, what: String, outcome: ScrubOutcome) {
+        {
+            let mut state = self.control.state();
+            let counts = &mut state.status.found[part as usize];
+            *match outcome {
+                ScrubOutcome::Healed(_) => &mut counts.healed,
+                ScrubOutcome::Unhealed(_) => &mut counts.unhealed,
+                ScrubOutcome::Lost { .. } => &mut counts.lost,
+            } += 1;
+        }
         match &outcome {
             ScrubOutcome::Healed(done) => {
                 self.report.healed += 1;

@@ -393,7 +393,11 @@ fn a_block_lost_in_both_copies_is_named_and_ends_acknowledging() {
     let report = open.scrub();
     assert!(report.complete && report.lost >= 1, "{report:?}");
     assert_eq!(report.findings[0].outcome, ScrubOutcome::Lost { position });
-    assert_eq!(open.log().scrub().status().standing, report.findings);
+    let status = open.log().scrub().status();
+    assert_eq!(status.standing, report.findings);
+    let counted = ScrubbedPart::ALL.map(|part| status.found(part));
+    let lost = counted.iter().map(|counts| counts.lost).sum::<u64>();
+    assert_eq!((lost, counted[0].lost), (report.lost, 1), "{counted:?}");
     let poisoned = open.log().head().poisoned.unwrap();
     assert!(
         poisoned.contains(&format!("position {position}")),

@@ -115,7 +115,7 @@ async fn on_folder(dir: &Path, rate: Option<u64>) -> Result<Scrubbed, Failure> {
         },
         ..Keeping::default()
     };
-    let opened = folder::open_by_its_clock(dir, DiskLog::open, keeping).await?;
+    let opened = folder::open_by_its_clock(dir, DiskLog::open, &keeping).await?;
     let (log, opening) = (opened.log, opened.report.healed);
     let watch = watch::Watch::start("scrubbing");
     let work = move || {
