@@ -139,6 +139,10 @@ impl Ran {
 pub(crate) fn run<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Ran {
     let mut command = Command::new(binary());
     command.args(args);
+    to_its_end(command)
+}
+
+fn to_its_end(command: Command) -> Ran {
     let mut ended = Running::spawn(command);
     let status = ended.wait(COMMAND_TIME_MAX);
     Ran {
@@ -146,6 +150,13 @@ pub(crate) fn run<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Ran {
         stdout: ended.stdout(),
         stderr: ended.stderr(),
     }
+}
+
+/// Runs a command whose temporary files go into a folder.
+pub(crate) fn run_within<S: AsRef<std::ffi::OsStr>>(temporary: &Path, args: &[S]) -> Ran {
+    let mut command = Command::new(binary());
+    command.args(args).env("TMPDIR", temporary);
+    to_its_end(command)
 }
 
 /// Runs a command on a folder: `benniu NAME --data DATA ARGS…`.

@@ -27,10 +27,11 @@ use crate::block::origin_hash;
 use crate::disk::{OpenError, Options};
 use crate::files::Window;
 use crate::head_file::HeadSlot;
+use crate::heal::StandIn;
 use crate::index::{CHUNK_EVENTS, Plan};
 use crate::journal::segment::{self, JOURNAL_DIR, SEGMENT_HEADER_BYTES};
 use crate::journal::walk::Walk;
-use crate::read_log::{FolderState, extent};
+use crate::read_log::{FolderState, Readable, extent, readable};
 use crate::survey::{self, Extent, Surveyed};
 
 mod manifest;
@@ -142,7 +143,8 @@ struct Part {
 
 /// Backs the log in `dir` up to the folder `to`, which is made if it is missing and must be empty or
 /// hold an earlier backup of the same log. A process may be writing to the log: what it had
-/// acknowledged is copied. `progress` is told the position reached when the log is read, and again
+/// acknowledged is copied. Of damaged segments it is what both copies hold, as [`crate::ReadLog`]
+/// reads them. `progress` is told the position reached when the log is read, and again
 /// when the copy is verified.
 pub fn backup(
     dir: &Path,
@@ -152,11 +154,15 @@ pub fn backup(
     progress: &mut dyn FnMut(u64),
 ) -> Result<BackupReport, BackupError> {
     let (state, extent) = extent(dir)?;
-    let surveyed = survey::survey(Plan::reading(dir, options.chunk_events), extent, progress)
-        .map_err(|unproven| BackupError::Source(OpenError::from(*unproven)))?;
+    let plan = Plan::reading(dir, options.chunk_events);
+    let Readable { surveyed, stand_in } = readable(&plan, extent, progress)?;
+    let source = Source {
+        journal: dir.join(JOURNAL_DIR),
+        staged: stand_in.as_ref().map(StandIn::folder),
+    };
     let _lock = lock(to, options)?;
     let former = Manifest::read(to)?;
-    let parts = parts(dir, &surveyed, former.as_ref())?;
+    let parts = parts(&source, &surveyed, former.as_ref())?;
     let mut report = BackupReport {
         manifest: Manifest {
             format: MANIFEST_FORMAT,
@@ -179,7 +185,7 @@ pub fn backup(
         let held = former
             .as_ref()
             .and_then(|manifest| manifest.file(part.number));
-        report.take(dir, to, part, held, options)?;
+        report.take(&source, to, part, held, options)?;
     }
     let journal = to.join(JOURNAL_DIR);
     options
@@ -223,10 +229,17 @@ fn lock(to: &Path, options: &Options) -> Result<File, BackupError> {
     Ok(file)
 }
 
+/// What is copied.
+struct Source<'a> {
+    journal: PathBuf,
+    /// Segments here stand in for those of the same number in the journal.
+    staged: Option<&'a Path>,
+}
+
 /// The segments that hold blocks, as far as they count; refuses where an earlier backup does not
 /// lie on the way.
 fn parts(
-    dir: &Path,
+    source: &Source<'_>,
     surveyed: &Surveyed,
     former: Option<&Manifest>,
 ) -> Result<Vec<Part>, BackupError> {
@@ -243,9 +256,9 @@ fn parts(
             });
         }
     }
-    let journal = dir.join(JOURNAL_DIR);
-    let failed = |error: io::Error| BackupError::io(&journal, &error);
-    let mut walk = Walk::new(&journal, None);
+    let journal = &source.journal;
+    let failed = |error: io::Error| BackupError::io(journal, &error);
+    let mut walk = Walk::new(journal, source.staged);
     let mut parts: Vec<Part> = Vec::new();
     let mut met = former.is_none_or(|former| {
         former.position == 0 && former.last_block == hex(&origin_hash(former.log_id))
@@ -281,7 +294,7 @@ impl BackupReport {
     /// Copies a segment as far as the backup lacks it.
     fn take(
         &mut self,
-        dir: &Path,
+        source: &Source<'_>,
         to: &Path,
         part: &Part,
         held: Option<&BackedUpFile>,
@@ -295,7 +308,7 @@ impl BackupReport {
             self.manifest.files.push(held.clone());
             return Ok(());
         }
-        let from = segment::path(&dir.join(JOURNAL_DIR), part.number);
+        let from = segment::standing_path(&source.journal, source.staged, part.number);
         let path = segment::path(&to.join(JOURNAL_DIR), part.number);
         // What the former manifest counts is the same here, and stays untouched there.
         let start = held.map_or(0, |held| held.bytes);

@@ -189,11 +189,12 @@ impl Held {
         let (dir, options) = (&self.dir, &self.options);
         stage::finish(&*options.files, &self.journal).map_err(|error| failed(&error))?;
         let head = head_file::read(dir)?;
-        let damage = match heal::diagnose(dir, options, head)? {
+        let plan = options.plan(dir);
+        let damage = match heal::diagnose(&plan, options.volume_events, head, &mut |_| ())? {
             Ok(surveyed) => {
                 // An opening believes a head that was closed cleanly, and then refuses what the
                 // second copy holds beyond it.
-                match heal::copy_beyond(dir, options, &surveyed)? {
+                match heal::copy_beyond(dir, options.volume_events, &surveyed)? {
                     None => return Ok(Verdict::Whole),
                     Some(damage) => damage,
                 }
@@ -210,7 +211,7 @@ impl Held {
                 what: format!("{}; no commit is proven", damage.what),
             });
         }
-        let mut note = Note::new(damage.log_id, u32::MAX, Value::Null);
+        let mut note = Note::new(damage.end.log_id, u32::MAX, Value::Null);
         note.position = proven;
         let branch = branch::stage(dir, &self.journal, options, &note)?;
         let read = branch.commits(&self.journal, 1, each);
@@ -226,7 +227,7 @@ impl Held {
             .max(found_epoch)
             .max(epoch);
         Ok(Verdict::Damaged(Loss {
-            log_id: damage.log_id,
+            log_id: damage.end.log_id,
             what: damage.what,
             epoch,
             position: proven,

@@ -3,6 +3,7 @@
 //!
 //! - `merge`: whole blocks of both copies, followed as one chain
 //! - `stage`: segments made anew and put in place, so that an interruption does no harm
+//! - `stand_in`: the same for somebody who only reads, outside of the log's folder
 //!
 //! The chain is laid out as the log had laid it out, what follows it is taken over as it is, and the
 //! result is surveyed like any journal: the rules for torn writes and for the end are those of
@@ -12,19 +13,25 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::block::BLOCK_BYTES_MAX;
 use crate::disk::{OpenError, Options};
+use crate::files::FileLayer;
 use crate::head_file::HeadSlot;
+use crate::index::Plan;
 use crate::journal::place::Place;
 use crate::journal::segment::{self, JOURNAL_DIR};
 use crate::newer;
+use crate::sequencer::End;
 use crate::sled_copy::volume_of;
 use crate::survey::{self, Extent, Link, Surveyed, has_zero_share};
 
 pub(crate) mod merge;
 pub(crate) mod stage;
+mod stand_in;
+
+pub(crate) use stand_in::{StandIn, stand_in};
 
 use merge::Merged;
 use stage::{Defaults, Staging};
@@ -34,42 +41,43 @@ pub(crate) struct Damage {
     /// What was found.
     pub(crate) what: String,
     /// The end of what the journal alone proves.
+    pub(crate) end: End,
+    /// What a block after it must fit.
     pub(crate) link: Link,
-    /// The log's id, and its epoch as far as known.
-    pub(crate) log_id: uuid::Uuid,
-    pub(crate) epoch: u32,
 }
 
 /// Whether the second copy holds blocks after the end that the journal proves, so that the journal
 /// cannot be trusted to be whole. Sled is not opened.
 fn copy_goes_on(
     dir: &Path,
-    options: &Options,
+    volume_events: u64,
     surveyed: &Surveyed,
 ) -> Result<Option<u64>, OpenError> {
     let link = surveyed.link();
-    let first = volume_of(link.position + 1, options.volume_events);
+    let first = volume_of(link.position + 1, volume_events);
     let merged = Merged::of_volumes(dir, &link, |number| number >= first)
         .map_err(|error| OpenError::io("searching the second copy", &error))?;
     Ok(merged.beyond(link.position))
 }
 
-/// Surveys the journal: what it proves, or what is wrong with it and from where on. Changes nothing.
+/// Surveys the journal: what it proves, or what is wrong with it and from where on. Changes nothing
+/// in a folder that the plan only reads. `progress` is told the position now and then.
 pub(crate) fn diagnose(
-    dir: &Path,
-    options: &Options,
+    plan: &Plan,
+    volume_events: u64,
     head: Option<HeadSlot>,
+    progress: &mut dyn FnMut(u64),
 ) -> Result<Result<Surveyed, Damage>, OpenError> {
-    let unproven = match survey::survey(options.plan(dir), Extent::Proven(head), &mut |_| ()) {
+    let unproven = match survey::survey(plan.clone(), Extent::Proven(head), progress) {
         // The head of a log that was closed says itself where the end is.
         Ok(surveyed) if head.is_some_and(|head| head.ended) => return Ok(Ok(surveyed)),
         Ok(surveyed) => {
-            let beyond = copy_beyond(dir, options, &surveyed)?;
+            let beyond = copy_beyond(&plan.dir, volume_events, &surveyed)?;
             return Ok(beyond.map_or(Ok(surveyed), Err));
         }
         Err(unproven) => unproven,
     };
-    let newer = newer::after(dir, &unproven.link)
+    let newer = newer::after(&plan.dir, &unproven.link)
         .map_err(|error| OpenError::io("reading the journal", &error))?;
     if let Some(newer) = newer {
         return Err(newer.into());
@@ -78,26 +86,28 @@ pub(crate) fn diagnose(
         return Err(OpenError::from(*unproven));
     }
     Ok(Err(Damage {
-        link: unproven.link,
-        log_id: unproven.end.log_id,
-        epoch: unproven.end.epoch,
         what: unproven.what,
+        end: unproven.end,
+        link: unproven.link,
     }))
 }
 
 /// What is wrong where the second copy holds more than a journal that is whole. Changes nothing.
 pub(crate) fn copy_beyond(
     dir: &Path,
-    options: &Options,
+    volume_events: u64,
     surveyed: &Surveyed,
 ) -> Result<Option<Damage>, OpenError> {
     let position = surveyed.end.position;
-    Ok(copy_goes_on(dir, options, surveyed)?.map(|beyond| Damage {
-        what: format!("the journal ends at position {position} and the second copy holds {beyond}"),
-        link: surveyed.link(),
-        log_id: surveyed.end.log_id,
-        epoch: surveyed.end.epoch,
-    }))
+    Ok(
+        copy_goes_on(dir, volume_events, surveyed)?.map(|beyond| Damage {
+            what: format!(
+                "the journal ends at position {position} and the second copy holds {beyond}"
+            ),
+            end: surveyed.end.clone(),
+            link: surveyed.link(),
+        }),
+    )
 }
 
 /// The position up to which both copies are one chain that begins with what the journal proves.
@@ -144,51 +154,83 @@ fn attempt(
     let journal = dir.join(JOURNAL_DIR);
     let io = |error: io::Error| OpenError::io("healing the journal", &error);
     let healing = Healing {
-        dir,
+        plan: options.plan(dir),
         journal: &journal,
-        options,
+        files: &*options.files,
+        volume_events: options.volume_events,
+        segment_bytes: options.segment_bytes,
         head,
         damage,
-        dry,
     };
     let missing = !journal.exists();
+    if missing {
+        std::fs::create_dir_all(&journal)
+            .and_then(|()| options.files.sync_dir(dir))
+            .map_err(io)?;
+    }
     // A failure of the disk leaves what was staged: the next opening removes it.
-    let outcome = healing.run().map_err(io)?;
-    if dry || outcome.is_err() {
-        stage::remove(&journal).map_err(io)?;
-        if missing {
-            std::fs::remove_dir(&journal).map_err(io)?;
+    let outcome = healing.run(stage::folder(&journal)).map_err(io)?;
+    let outcome = outcome.map(|made| {
+        let done = format!(
+            "made segments {:?} of the journal anew, {} events from position {} on out of both \
+             copies ({}); the old files are in {JOURNAL_DIR}/{}",
+            made.numbers,
+            made.surveyed.end.position - damage.link.position,
+            damage.link.position + 1,
+            damage.what,
+            stage::ASIDE_DIR
+        );
+        (made.surveyed, done, made.staging)
+    });
+    match outcome {
+        Ok((surveyed, done, staging)) if !dry => {
+            staging.exchange().map_err(io)?;
+            Ok((surveyed, done))
+        }
+        outcome => {
+            stage::remove(&journal).map_err(io)?;
+            if missing {
+                std::fs::remove_dir(&journal).map_err(io)?;
+            }
+            outcome.map(|(surveyed, done, _)| (surveyed, done))
         }
     }
-    outcome
 }
 
+/// A damaged journal, and with what means it is made anew.
 struct Healing<'a> {
-    dir: &'a Path,
+    plan: Plan,
     journal: &'a Path,
-    options: &'a Options,
+    /// What writes the segments that are made.
+    files: &'a dyn FileLayer,
+    volume_events: u64,
+    /// The size of a segment of which nothing is left.
+    segment_bytes: u64,
     head: Option<HeadSlot>,
     damage: &'a Damage,
-    /// Find out only.
-    dry: bool,
 }
 
-impl Healing<'_> {
-    fn run(&self) -> io::Result<Result<(Surveyed, String), OpenError>> {
-        let Damage { link, what, .. } = self.damage;
-        if !self.journal.exists() {
-            std::fs::create_dir_all(self.journal)?;
-            self.options.files.sync_dir(self.dir)?;
-        }
-        let first = volume_of(link.position + 1, self.options.volume_events);
-        let mut merged = Merged::gather(self.dir, link, |number| number >= first)?;
+/// What was made anew, in a folder of its own.
+struct Made<'a> {
+    /// The journal as it is with it.
+    surveyed: Surveyed,
+    staging: Staging<'a>,
+    /// The segments that differ from those in the journal.
+    numbers: Vec<u64>,
+}
+
+impl<'a> Healing<'a> {
+    /// Makes what is damaged anew in a folder; leaves the journal as it is.
+    fn run(&self, folder: PathBuf) -> io::Result<Result<Made<'a>, OpenError>> {
+        let Damage { link, what, end } = self.damage;
+        let first = volume_of(link.position + 1, self.volume_events);
+        let mut merged = Merged::gather(&self.plan.dir, link, |number| number >= first)?;
         let defaults = Defaults {
-            log_id: self.damage.log_id,
-            epoch: self.damage.epoch,
-            size: self.options.segment_bytes,
+            log_id: end.log_id,
+            epoch: end.epoch,
+            size: self.segment_bytes,
         };
-        let files = &*self.options.files;
-        let mut staging = Staging::start(files, self.journal, defaults, link.place)?;
+        let mut staging = Staging::start(self.files, self.journal, folder, defaults, link.place)?;
         let end = merged.follow(*link, &mut |linked| staging.put(&linked))?;
         let closed_end = self
             .head
@@ -209,7 +251,7 @@ impl Healing<'_> {
             ));
         }
         let extent = Extent::Proven(self.head);
-        let plan = self.options.plan(self.dir);
+        let plan = self.plan.clone();
         let surveyed =
             match survey::survey_staged(plan, Some(staging.folder()), extent, &mut |_| ()) {
                 Ok(surveyed) => surveyed,
@@ -227,20 +269,11 @@ impl Healing<'_> {
                 "nothing proves that position {end} is the last one"
             ));
         }
-        let numbers = staging.changed()?;
-        if !self.dry {
-            staging.exchange()?;
-        }
-        let blocks = end.position - link.position;
-        Ok(Ok((
+        Ok(Ok(Made {
             surveyed,
-            format!(
-                "made segments {numbers:?} of the journal anew, {blocks} events from position {} on \
-                 out of both copies ({what}); the old files are in {JOURNAL_DIR}/{}",
-                link.position + 1,
-                stage::ASIDE_DIR
-            ),
-        )))
+            numbers: staging.changed()?,
+            staging,
+        }))
     }
 
     /// Whether the old segments show that nothing was written after the last block.

@@ -13,14 +13,15 @@ use uuid::Uuid;
 use crate::block;
 use crate::disk::OpenError;
 use crate::files::OsFiles;
-use crate::heal::stage;
+use crate::heal::{self, StandIn, stage};
 use crate::index::{CHUNK_EVENTS, INDEX_DIR, Plan};
 use crate::journal::segment::{self, JOURNAL_DIR};
 use crate::journal::walk::{Walk, Walked};
 use crate::open::ASIDE_DIR;
 use crate::read_log::{FolderState, extent};
 use crate::record;
-use crate::sled_copy::{COPY_DIR, list_volumes, volume_path};
+use crate::sequencer::End;
+use crate::sled_copy::{COPY_DIR, VOLUME_EVENTS, list_volumes, volume_path};
 use crate::space::{self, RESERVE_FILE};
 use crate::survey::{self, Extent};
 
@@ -134,7 +135,8 @@ pub struct LogInfo {
     pub free: u64,
     /// Files and folders that healing or a fork moved aside, with the bytes they take.
     pub set_aside: Vec<(PathBuf, u64)>,
-    /// What is wrong with the journal, if something is.
+    /// What is wrong with the journal, if something is. What is told of the log is then what both
+    /// copies hold together, if they prove it to its end, or what the journal alone proves.
     pub finding: Option<String>,
 }
 
@@ -142,6 +144,46 @@ impl LogInfo {
     /// The number of blocks in the journal.
     pub fn blocks(&self) -> u64 {
         self.segments.iter().map(|segment| segment.blocks).sum()
+    }
+}
+
+/// What a journal proves, or both copies, and what is wrong with it.
+struct Told {
+    end: End,
+    /// What is read instead of damaged segments.
+    stand_in: Option<StandIn>,
+    finding: Option<String>,
+}
+
+/// Goes over the journal of a folder.
+fn told(dir: &Path, extent: Extent, progress: &mut dyn FnMut(u64)) -> Result<Told, OpenError> {
+    let plan = Plan::reading(dir, CHUNK_EVENTS);
+    let of = |end, finding| Told {
+        end,
+        stand_in: None,
+        finding,
+    };
+    let head = match extent {
+        Extent::Proven(head) => head,
+        Extent::Acknowledged(_) => {
+            return Ok(match survey::survey(plan, extent, progress) {
+                Ok(surveyed) => of(surveyed.end, None),
+                Err(unproven) => of(unproven.end, Some(unproven.what)),
+            });
+        }
+    };
+    let damage = match heal::diagnose(&plan, VOLUME_EVENTS, head, progress)? {
+        Ok(surveyed) => return Ok(of(surveyed.end, None)),
+        Err(damage) => damage,
+    };
+    match heal::stand_in(&plan, VOLUME_EVENTS, head, &damage) {
+        Ok((surveyed, stand_in)) => Ok(Told {
+            end: surveyed.end,
+            stand_in: Some(stand_in),
+            finding: Some(damage.what),
+        }),
+        Err(OpenError::Damaged { what, .. }) => Ok(of(damage.end, Some(what))),
+        Err(error) => Err(error),
     }
 }
 
@@ -153,11 +195,11 @@ pub fn info(dir: &Path, progress: &mut dyn FnMut(u64)) -> Result<LogInfo, OpenEr
         Extent::Acknowledged(head) | Extent::Proven(Some(head)) => Some(head),
         Extent::Proven(None) => None,
     };
-    let plan = Plan::reading(dir, CHUNK_EVENTS);
-    let (end, finding) = match survey::survey(plan, extent, progress) {
-        Ok(surveyed) => (surveyed.end, None),
-        Err(unproven) => (unproven.end, Some(unproven.what)),
-    };
+    let Told {
+        end,
+        stand_in,
+        finding,
+    } = told(dir, extent, progress)?;
     let failed = |error: io::Error| OpenError::io("looking at the log", &error);
     let journal = dir.join(JOURNAL_DIR);
     let mut this = LogInfo {
@@ -180,7 +222,8 @@ pub fn info(dir: &Path, progress: &mut dyn FnMut(u64)) -> Result<LogInfo, OpenEr
         set_aside: Vec::new(),
         finding,
     };
-    this.walk(&journal).map_err(failed)?;
+    let staged = stand_in.as_ref().map(StandIn::folder);
+    this.walk(&journal, staged).map_err(failed)?;
     this.weigh(dir, &journal).map_err(failed)?;
     Ok(this)
 }
@@ -202,8 +245,8 @@ fn segments(journal: &Path) -> io::Result<Vec<SegmentInfo>> {
 
 impl LogInfo {
     /// Counts the blocks up to the end, and finds where epochs begin.
-    fn walk(&mut self, journal: &Path) -> io::Result<()> {
-        let mut walk = Walk::new(journal, None);
+    fn walk(&mut self, journal: &Path, staged: Option<&Path>) -> io::Result<()> {
+        let mut walk = Walk::new(journal, staged);
         let mut reached = 0;
         while reached < self.events {
             let Some(walked) = walk.next()? else { break };

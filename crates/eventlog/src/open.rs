@@ -332,7 +332,8 @@ fn verified(
     head: Option<HeadSlot>,
     report: &mut OpenReport,
 ) -> Result<Surveyed, OpenError> {
-    let damage = match heal::diagnose(dir, options, head)? {
+    let plan = options.plan(dir);
+    let damage = match heal::diagnose(&plan, options.volume_events, head, &mut |_| ())? {
         Ok(surveyed) => return Ok(surveyed),
         Err(damage) => damage,
     };

@@ -357,10 +357,7 @@ impl<'a> Surveyor<'a> {
     }
 
     fn path(&self, number: u64) -> PathBuf {
-        self.staged
-            .map(|staged| segment::path(staged, number))
-            .filter(|path| path.exists())
-            .unwrap_or_else(|| segment::path(&self.journal, number))
+        segment::standing_path(&self.journal, self.staged, number)
     }
 
     /// Opens a segment and checks what it says of itself; answers its length too.

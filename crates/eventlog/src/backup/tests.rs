@@ -289,7 +289,7 @@ fn a_log_forked_below_the_end_of_a_backup_goes_to_another_folder() {
 }
 
 #[test]
-fn a_damaged_log_is_not_backed_up() {
+fn a_log_of_which_both_copies_have_lost_something_is_not_backed_up() {
     let place = Place::new();
     let log = place.open("log");
     append(&log, 12);
@@ -301,6 +301,9 @@ fn a_damaged_log_is_not_backed_up() {
     let mut bytes = fs::read(&segment).unwrap();
     bytes[50_000] ^= 1;
     fs::write(&segment, bytes).unwrap();
+    assert_eq!(place.back_up().unwrap().skipped, 1, "the other copy has it");
+    fs::remove_dir_all(place.path("log/log")).unwrap();
+    let before = files(&place.path("backup"));
     let refused = place.back_up().unwrap_err();
     assert!(
         matches!(&refused, BackupError::Source(OpenError::Damaged { .. })),

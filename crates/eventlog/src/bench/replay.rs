@@ -172,7 +172,7 @@ fn pass(
 fn read(log: &ReadLog, reading: Reading, from: u64, to: u64) -> Result<u64, ReadError> {
     let mut count = 0;
     if matches!(reading, Reading::Blocks) {
-        let mut cursor = Cursor::near(log.places(), from, SEQUENTIAL_BYTES);
+        let mut cursor = Cursor::near(&log.places(), from, SEQUENTIAL_BYTES);
         while count <= to.saturating_sub(from) {
             let Some((header, bytes)) = cursor.next()? else {
                 break;

@@ -130,7 +130,7 @@ fn choose(
 /// event each.
 fn read_blocks(log: &ReadLog, chosen: &Chosen) -> Result<Sample, BenchError> {
     timed(chosen, |(_, position)| {
-        let mut cursor = Cursor::near(log.places(), *position, POINT_BYTES);
+        let mut cursor = Cursor::near(&log.places(), *position, POINT_BYTES);
         if let Some((header, bytes)) = cursor.seek(*position)? {
             let damaged = |error: crate::block::NotABlock| ReadError::Damaged {
                 position: *position,

@@ -18,7 +18,7 @@ use crate::disk::{OpenError, Options};
 use crate::fork::note::Note;
 use crate::head_file::HeadSlot;
 use crate::heal::merge::{Linked, Merged};
-use crate::heal::stage::{Defaults, Staging};
+use crate::heal::stage::{self, Defaults, Staging};
 use crate::index::{CHUNK_EVENTS, Plan};
 use crate::journal::place::Place;
 use crate::journal::segment::{JOURNAL_DIR, SEGMENT_HEADER_BYTES};
@@ -59,8 +59,9 @@ pub(crate) fn stage<'a>(
         epoch,
         size: options.segment_bytes,
     };
+    let folder = stage::folder(journal);
     let mut staging =
-        Staging::start(&*options.files, journal, defaults, link.place).map_err(failed)?;
+        Staging::start(&*options.files, journal, folder, defaults, link.place).map_err(failed)?;
     let unreachable = |position: u64| OpenError::Damaged {
         proven: position,
         what: format!(

@@ -49,9 +49,18 @@ pub(crate) fn finish(files: &dyn FileLayer, journal: &Path) -> io::Result<bool> 
     Ok(ready)
 }
 
+/// The folder of segments that wait to take their places in a journal.
+pub(crate) fn folder(journal: &Path) -> PathBuf {
+    journal.join(STAGED_DIR)
+}
+
 /// Removes the folder of staged segments.
 pub(crate) fn remove(journal: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(journal.join(STAGED_DIR)) {
+    clear(&folder(journal))
+}
+
+fn clear(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
@@ -129,15 +138,16 @@ pub(crate) struct Staging<'a> {
 }
 
 impl<'a> Staging<'a> {
-    /// Starts anew at `place`: what lies before it in its segment is taken over.
+    /// Starts anew in a folder, at `place`: what lies before it in its segment is taken over. Only
+    /// what is in [`folder`] can take its place in the journal.
     pub(crate) fn start(
         files: &'a dyn FileLayer,
         journal: &'a Path,
+        folder: PathBuf,
         defaults: Defaults,
         place: Place,
     ) -> io::Result<Self> {
-        remove(journal)?;
-        let folder = journal.join(STAGED_DIR);
+        clear(&folder)?;
         fs::create_dir_all(&folder)?;
         let (file, size) = make(files, journal, &folder, &defaults, place.segment)?;
         let this = Self {
@@ -172,6 +182,8 @@ impl<'a> Staging<'a> {
         });
         if goes_on || self.place.offset + length as u64 > self.size {
             self.file.sync()?;
+            // At once, so that a long journal needs no second one's room.
+            self.drop_if_equal(self.place.segment)?;
             self.next_segment()?;
         }
         self.file.write_all_at(&linked.bytes, self.place.offset)?;
@@ -261,10 +273,15 @@ impl<'a> Staging<'a> {
     /// Drops what would change nothing.
     fn drop_equal(&self) -> io::Result<()> {
         for number in segment::list(&self.folder)? {
-            let new = segment::path(&self.folder, number);
-            if are_equal(&new, &segment::path(self.journal, number))? {
-                fs::remove_file(new)?;
-            }
+            self.drop_if_equal(number)?;
+        }
+        Ok(())
+    }
+
+    fn drop_if_equal(&self, number: u64) -> io::Result<()> {
+        let new = segment::path(&self.folder, number);
+        if are_equal(&new, &segment::path(self.journal, number))? {
+            fs::remove_file(new)?;
         }
         Ok(())
     }
@@ -299,7 +316,7 @@ impl<'a> OneSegment<'a> {
         bytes: u64,
     ) -> io::Result<Self> {
         remove(journal)?;
-        let folder = journal.join(STAGED_DIR);
+        let folder = folder(journal);
         fs::create_dir_all(&folder)?;
         let mut header = shape(&segment::path(journal, number), number, defaults)?;
         let end = SEGMENT_HEADER_BYTES + bytes;

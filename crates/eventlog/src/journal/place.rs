@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::block::{BLOCK_HEADER_BYTES, BlockHeader, NotABlock};
 use crate::files::Window;
+use crate::heal::StandIn;
 use crate::journal::segment;
 use crate::log::ReadError;
 
@@ -93,6 +94,8 @@ impl Marks {
 /// The journal as its readers share it.
 pub(crate) struct Places {
     journal: PathBuf,
+    /// What is read instead of damaged segments; goes with the last reader.
+    stand_in: Option<StandIn>,
     marks: RwLock<Marks>,
     open: Mutex<HashMap<u64, Arc<File>>>,
 }
@@ -100,8 +103,14 @@ pub(crate) struct Places {
 impl Places {
     /// The journal in a folder whose blocks are known.
     pub(crate) fn new(journal: PathBuf, marks: Marks) -> Self {
+        Self::standing_in(journal, marks, None)
+    }
+
+    /// The same where other files stand in for damaged segments.
+    pub(crate) fn standing_in(journal: PathBuf, marks: Marks, stand_in: Option<StandIn>) -> Self {
         Self {
             journal,
+            stand_in,
             marks: RwLock::new(marks),
             open: Mutex::new(HashMap::new()),
         }
@@ -124,6 +133,20 @@ impl Places {
         Some((number, first, last))
     }
 
+    /// The segments that others stand in for.
+    pub(crate) fn stood_in_for(&self) -> &[u64] {
+        self.stand_in
+            .as_ref()
+            .map_or(&[], |stand_in| &stand_in.numbers)
+    }
+
+    /// Where those lie.
+    #[cfg(test)]
+    pub(crate) fn stand_in_folder(&self) -> Option<PathBuf> {
+        let folder = self.stand_in.as_ref()?.folder();
+        Some(folder.to_owned())
+    }
+
     /// Lets readings to come open a segment anew: another file has its name.
     pub(crate) fn forget(&self, number: u64) {
         self.open
@@ -133,7 +156,8 @@ impl Places {
     }
 
     fn open_anew(&self, number: u64) -> Result<Arc<File>, ReadError> {
-        File::open(segment::path(&self.journal, number))
+        let staged = self.stand_in.as_ref().map(StandIn::folder);
+        File::open(segment::standing_path(&self.journal, staged, number))
             .map(Arc::new)
             .map_err(|error| io_error(number, &error))
     }

@@ -106,6 +106,14 @@ pub(crate) fn path(journal: &Path, number: u64) -> PathBuf {
     journal.join(format!("{number:08}.seg"))
 }
 
+/// The file of a segment where one of the same number in the folder `staged` stands in for it.
+pub(crate) fn standing_path(journal: &Path, staged: Option<&Path>, number: u64) -> PathBuf {
+    staged
+        .map(|staged| path(staged, number))
+        .filter(|path| path.exists())
+        .unwrap_or_else(|| path(journal, number))
+}
+
 /// The numbers of the segments that are there, in order; other files are no concern.
 pub(crate) fn list(journal: &Path) -> io::Result<Vec<u64>> {
     let mut numbers = Vec::new();

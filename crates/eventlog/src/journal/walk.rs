@@ -55,11 +55,7 @@ impl<'a> Walk<'a> {
     }
 
     fn path(&self) -> PathBuf {
-        let number = self.next.segment;
-        self.staged
-            .map(|staged| segment::path(staged, number))
-            .filter(|path| path.exists())
-            .unwrap_or_else(|| segment::path(self.journal, number))
+        segment::standing_path(self.journal, self.staged, self.next.segment)
     }
 
     /// The next block; `None` after the last one. A walk must end where the verified part does:
