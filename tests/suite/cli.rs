@@ -66,6 +66,7 @@ fn the_help_of_every_command_is_as_written_down() {
         "backup",
         "restore",
         "log info",
+        "log scrub",
         "log accept-loss",
     ] {
         assert!(

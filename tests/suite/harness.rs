@@ -422,6 +422,15 @@ impl Server {
         server
     }
 
+    /// Starts one with further arguments.
+    pub(crate) async fn start_with(data: &Path, args: &[&str]) -> Self {
+        let mut command = Self::command(data);
+        command.args(args);
+        let server = Self::launched(command);
+        server.wait_until_serving().await;
+        server
+    }
+
     /// Starts one whose system calls are written down by a command that stands in front of it.
     pub(crate) async fn start_under(front: Command, data: &Path) -> Self {
         let server = Self::launched(Self::command_under(front, data));
@@ -483,25 +492,37 @@ impl Server {
         command
     }
 
-    async fn wait_until_serving(&self) {
+    /// Whether its health says that a service serves; the empty name stands for all of it. `None` if
+    /// nobody answers.
+    pub(crate) async fn serves(&self, service: &str) -> Option<bool> {
         use tonic_health::pb::HealthCheckRequest;
         use tonic_health::pb::health_check_response::ServingStatus;
         use tonic_health::pb::health_client::HealthClient;
         let endpoint = Endpoint::from_shared(self.url.clone()).expect("a URL");
+        let channel = endpoint.connect().await.ok()?;
+        let service = service.to_owned();
+        let answer = HealthClient::new(channel)
+            .check(HealthCheckRequest { service })
+            .await;
+        let status = answer.ok()?.get_ref().status();
+        Some(status == ServingStatus::Serving)
+    }
+
+    async fn wait_until_serving(&self) {
+        self.wait_until("", true).await;
+    }
+
+    /// Waits until its health says so of a service.
+    pub(crate) async fn wait_until(&self, service: &str, serves: bool) {
         let started = Stopwatch::now();
         loop {
-            if let Ok(channel) = endpoint.connect().await {
-                let answer = HealthClient::new(channel)
-                    .check(HealthCheckRequest::default())
-                    .await;
-                if answer.is_ok_and(|a| a.get_ref().status() == ServingStatus::Serving) {
-                    return;
-                }
+            if self.serves(service).await == Some(serves) {
+                return;
             }
             let said = self.running.stderr.so_far();
             assert!(
                 started.elapsed() < SERVICE_TIME_MAX,
-                "it never serves: {said}"
+                "its health never says so of '{service}': {said}"
             );
             tokio::time::sleep(LOOK_EVERY).await;
         }

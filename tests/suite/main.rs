@@ -35,6 +35,7 @@ mod read_only;
 mod recount;
 mod repeats;
 mod replay;
+mod scrub;
 mod shutdown;
 mod space;
 mod wrong_input;

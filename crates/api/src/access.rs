@@ -31,9 +31,14 @@ pub const TABLE: &[(&str, Requirement)] = &[
         RegisteredPrincipal,
     ),
     (
+        "/benniu.v1.AdministrationService/GetScrub",
+        RegisteredPrincipal,
+    ),
+    (
         "/benniu.v1.AdministrationService/RelieveAdministrator",
         Administrator,
     ),
+    ("/benniu.v1.AdministrationService/StartScrub", Administrator),
     (
         "/benniu.v1.CampaignService/EndCampaign",
         RegisteredPrincipal,

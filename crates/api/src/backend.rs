@@ -10,7 +10,7 @@ use domain::genesis::{self, Genesis};
 use domain::ids::{PrincipalId, UnitId};
 use domain::principal::Principal;
 use eventlog::execute::{ExecuteError, Executor};
-use eventlog::{Clock, CloseError, Entropy, EventLog, ReadError};
+use eventlog::{Clock, CloseError, Entropy, EventLog, ReadError, Scrub};
 use projections::engine::Options;
 use projections::submit::Submit;
 use projections::timers::Time;
@@ -35,6 +35,8 @@ pub struct Backend {
     pub consequences: Consequences,
     /// True if the log was born with a simulated clock.
     pub simulated_clock: bool,
+    /// Verifies the log while it is open; absent where it is not on disk.
+    pub scrub: Option<Scrub>,
     /// Turns identity numbers into what is stored instead; absent where none is configured.
     pub look_up_key: Option<Arc<LookUpKey>>,
 }
@@ -51,6 +53,8 @@ pub struct Parts {
     pub zone: chrono_tz::Tz,
     /// Folder of snapshots and cursors; none are kept if absent.
     pub views: Option<PathBuf>,
+    /// Verifies the log while it is open; absent where it is not on disk.
+    pub scrub: Option<Scrub>,
     /// Turns identity numbers into what is stored instead.
     pub look_up_key: Option<LookUpKey>,
 }
@@ -81,6 +85,7 @@ impl Backend {
             entropy,
             zone,
             views,
+            scrub,
             look_up_key,
         } = parts;
         let clock: Arc<dyn Clock> = match &time {
@@ -111,6 +116,7 @@ impl Backend {
             timers,
             consequences,
             simulated_clock,
+            scrub,
             look_up_key,
         })
     }

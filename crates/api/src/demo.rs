@@ -121,6 +121,7 @@ pub async fn run(options: &Options, out: &mut dyn Write) -> Result<bool, DemoErr
         administrator: ADMIN.to_owned(),
         simulated: Some((boston::stands_at(), SEED)),
         reactions_enabled: !dropped,
+        segment_bytes: None,
     };
     folder::bear(&dir, &birth).await?;
     let (backend, _) = folder::open(&dir).await?;

@@ -19,7 +19,7 @@ use projections::timers::Time;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::folder::{self, FolderError};
+use crate::folder::{self, FolderError, Keeping};
 
 /// What a fork's note keeps for its first commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +45,7 @@ pub async fn finish(dir: &Path) -> Result<Option<Receipt>, FolderError> {
         why: error.to_string(),
     };
     let told: Told = serde_json::from_value(pending.told.clone()).map_err(unreadable)?;
-    let opened = folder::open_by_its_clock(dir, fork::open_pending).await?;
+    let opened = folder::open_by_its_clock(dir, fork::open_pending, Keeping::default()).await?;
     let clock: Arc<dyn Clock> = match opened.time {
         Time::Real(clock) => clock,
         Time::Simulated(clock) => Arc::new(clock),
@@ -175,6 +175,7 @@ mod tests {
             administrator: ADMIN.to_owned(),
             simulated: Some((domain::Instant::default(), 1)),
             reactions_enabled: true,
+            segment_bytes: None,
         };
         folder::bear(dir, &birth).await.unwrap();
         let log = ReadLog::open(dir).unwrap();

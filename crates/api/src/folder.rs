@@ -13,7 +13,7 @@ use domain::ids::{PersonId, PrincipalId, derived};
 use domain::{Channel, Event, Instant, Personal, reaction, reactions};
 use eventlog::execute::{ExecuteError, Executor, Request};
 use eventlog::{
-    Clock, DiskLog, Entropy, EventLog, LOW_SPACE_BYTES, OpenError, OpenReport, Options, ReadError,
+    Clock, DiskLog, Entropy, EventLog, OpenError, OpenReport, Options, ReadError, ScrubOptions,
     SimulatedClock, SystemClock,
 };
 use projections::timers::Time;
@@ -36,6 +36,8 @@ pub struct Birth {
     pub simulated: Option<(Instant, u64)>,
     /// Whether reactions answer from the first position on.
     pub reactions_enabled: bool,
+    /// The size of its first segments, in bytes; the usual one if absent.
+    pub segment_bytes: Option<u64>,
 }
 
 /// Why a folder cannot be served.
@@ -137,7 +139,11 @@ pub async fn bear(dir: &Path, birth: &Birth) -> Result<(), FolderError> {
         None => (Arc::new(SystemClock::new()), Entropy::system()?),
     };
     let log_id = entropy.uuid();
-    let options = Options::new(Arc::clone(&clock));
+    let keeping = Keeping {
+        segment_bytes: birth.segment_bytes,
+        ..Keeping::default()
+    };
+    let options = keeping.options(&clock);
     DiskLog::create(dir, log_id, &options)?;
     make_look_up_key(dir, &entropy)?;
     let log: Arc<dyn EventLog> = Arc::new(DiskLog::open(dir, &options)?);
@@ -229,32 +235,49 @@ fn look_up_key(dir: &Path) -> Result<Option<LookUpKey>, FolderError> {
     }
 }
 
+/// How the log of a folder is kept while it is open.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Keeping {
+    /// The size of segments made from now on, in bytes; the usual one if absent.
+    pub segment_bytes: Option<u64>,
+    /// Fewest bytes that must be free on its disk for commands to be taken; the usual number if absent.
+    pub low_space_bytes: Option<u64>,
+    /// How it is verified while it is open; by default only when asked.
+    pub scrub: ScrubOptions,
+}
+
+impl Keeping {
+    fn options(self, clock: &Arc<dyn Clock>) -> Options {
+        let usual = Options::new(Arc::clone(clock));
+        Options {
+            segment_bytes: self.segment_bytes.unwrap_or(usual.segment_bytes),
+            low_space_bytes: self.low_space_bytes.unwrap_or(usual.low_space_bytes),
+            scrub: self.scrub,
+            ..usual
+        }
+    }
+}
+
 /// Opens a log and starts everything that runs on it. A fork that was interrupted is finished first.
 ///
 /// # Errors
 /// [`FolderError`] if the folder holds no whole log; what is damaged in one copy is healed.
 pub async fn open(dir: &Path) -> Result<(Backend, OpenReport), FolderError> {
-    open_with(dir, LOW_SPACE_BYTES).await
+    open_and_keep(dir, Keeping::default()).await
 }
 
-/// The same, taking commands while so many bytes are free on its disk.
+/// The same, and says how the log is kept.
 ///
 /// # Errors
 /// As [`open`].
-pub async fn open_with(
+pub async fn open_and_keep(
     dir: &Path,
-    low_space_bytes: u64,
+    keeping: Keeping,
 ) -> Result<(Backend, OpenReport), FolderError> {
     epoch::finish(dir).await?;
-    let way = move |dir: &Path, options: &Options| {
-        let options = Options {
-            low_space_bytes,
-            ..options.clone()
-        };
-        DiskLog::open(dir, &options)
-    };
-    let opened = open_by_its_clock(dir, way).await?;
+    let opened = open_by_its_clock(dir, DiskLog::open, keeping).await?;
     let parts = Parts {
+        scrub: Some(opened.log.scrub()),
         log: Arc::new(opened.log),
         time: opened.time,
         entropy: opened.entropy,
@@ -266,15 +289,7 @@ pub async fn open_with(
 }
 
 /// How a log is opened: as it is, or with a fork under way.
-pub(crate) trait Opener:
-    Fn(&Path, &Options) -> Result<DiskLog, OpenError> + Copy + Send + 'static
-{
-}
-
-impl<T> Opener for T where
-    T: Fn(&Path, &Options) -> Result<DiskLog, OpenError> + Copy + Send + 'static
-{
-}
+pub(crate) type Opener = fn(&Path, &Options) -> Result<DiskLog, OpenError>;
 
 /// A log that is open for writing, with the time and the entropy it lives by.
 pub(crate) struct OpenLog {
@@ -288,24 +303,33 @@ pub(crate) struct OpenLog {
 /// Opens a log with the clock that it was born with.
 pub(crate) async fn open_by_its_clock(
     dir: &Path,
-    way: impl Opener,
+    opener: Opener,
+    keeping: Keeping,
 ) -> Result<OpenLog, FolderError> {
     let system: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let mut log = open_log(dir, &system, way).await?;
-    let report = log.report().clone();
-    let born = born(&log, dir)?;
+    let mut log = open_log(dir, &system, opener, keeping).await?;
+    let mut born = self::born(&log, dir);
+    if let Err(FolderError::Read(ReadError::Damaged { .. })) = born {
+        // After a clean stop only the newest part was looked at; now that damage is known, opening
+        // verifies all of it and heals.
+        close(&log);
+        drop(log);
+        log = open_log(dir, &system, opener, keeping).await?;
+        born = self::born(&log, dir);
+    }
+    let born = born?;
+    let mut report = log.report().clone();
     let (time, entropy) = match born.clock {
         ClockKind::Real => (Time::Real(system), Entropy::system()?),
         ClockKind::Simulated => {
             // The log takes the time from the clock it is opened with, so it is opened again.
             let head = log.head();
-            if let Err(error) = log.close() {
-                tracing::warn!(%error, "the log was not closed cleanly; opening verifies it");
-            }
+            close(&log);
             drop(log);
             let clock = SimulatedClock::new(head.recorded_at.unwrap_or_default());
             let shared: Arc<dyn Clock> = Arc::new(clock.clone());
-            log = open_log(dir, &shared, way).await?;
+            log = open_log(dir, &shared, opener, keeping).await?;
+            report.healed.extend_from_slice(&log.report().healed);
             // Follows from the history, so that a seeded run repeats across openings too.
             let (seed, _) = head.root.split_first_chunk().unwrap_or((&[0; 8], &[]));
             (
@@ -323,13 +347,20 @@ pub(crate) async fn open_by_its_clock(
     })
 }
 
+fn close(log: &DiskLog) {
+    if let Err(error) = log.close() {
+        tracing::warn!(%error, "the log was not closed cleanly; opening verifies it");
+    }
+}
+
 async fn open_log(
     dir: &Path,
     clock: &Arc<dyn Clock>,
-    way: impl Opener,
+    open_with: Opener,
+    keeping: Keeping,
 ) -> Result<DiskLog, FolderError> {
-    let (dir, options) = (dir.to_owned(), Options::new(Arc::clone(clock)));
-    let opened = tokio::task::spawn_blocking(move || way(&dir, &options)).await;
+    let (dir, options) = (dir.to_owned(), keeping.options(clock));
+    let opened = tokio::task::spawn_blocking(move || open_with(&dir, &options)).await;
     let cut_short = |error: tokio::task::JoinError| FolderError::Io {
         path: PathBuf::new(),
         error: io::Error::other(error),

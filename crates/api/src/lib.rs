@@ -6,6 +6,7 @@
 //! - `services`: one file each; `status`: the one mapping of refusals and faults
 //! - `backend`: what the services stand on; `folder`: opens one on a data folder; `lookup`: the key for identity numbers
 //! - `server`: serves on a listener; `session`: calls a server; `cli`: the commands
+//! - `scrub`: the verification of an open log, as callers see it
 //! - `demo`: the main job in one run, which checks itself
 //! - `import`: brings records of another system in; `boston_311`: reads those of Boston's 311 line
 //!
@@ -25,6 +26,7 @@ pub mod lookup;
 pub mod paging;
 pub mod parse;
 pub mod reading;
+pub mod scrub;
 pub mod server;
 pub mod services;
 pub mod session;

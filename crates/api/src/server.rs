@@ -138,31 +138,52 @@ pub async fn run(
     Ok(())
 }
 
-/// Name under which health says whether commands are taken; why not, `GetLog` says.
-pub const COMMANDS: &str = "commands";
+/// The name under which health says whether both copies of the log and its index are whole, as far as
+/// the scrub knows: not serving means that something is left that it could not heal.
+pub const COPIES_HEALTH: &str = "log.copies";
+
+/// The name under which health says whether commands are taken; why not, `GetLog` says.
+pub const COMMANDS_HEALTH: &str = "log.commands";
 
 /// Says that the server as a whole is not serving once the log takes no more commits for good:
 /// queries go on, and whoever watches health restarts the process. Where a restart does not help,
-/// because the disk is nearly full, only [`COMMANDS`] is not serving.
+/// because the disk is nearly full, only [`COMMANDS_HEALTH`] is not serving. Says of
+/// [`COPIES_HEALTH`] how they are.
 async fn watch_log(backend: Backend, health: HealthReporter) {
-    let mut taken = None;
+    let (mut whole, mut taken, mut poisoned) = (None, None, false);
     loop {
-        let refusal = backend.executor.log().refusal();
-        let now = if refusal.is_none() {
-            ServingStatus::Serving
-        } else {
-            ServingStatus::NotServing
-        };
-        if taken.replace(now) != Some(now) {
-            health.set_service_status(COMMANDS, now).await;
+        if let Some(scrub) = &backend.scrub {
+            let now = scrub.is_whole();
+            if whole.replace(now) != Some(now) {
+                if !now {
+                    tracing::error!("the log is not whole in both copies; see benniu log scrub");
+                }
+                health.set_service_status(COPIES_HEALTH, serving(now)).await;
+            }
         }
-        if let Some(AppendError::Poisoned(why)) = refusal {
+        let refusal = backend.executor.log().refusal();
+        let now = refusal.is_none();
+        if taken.replace(now) != Some(now) {
+            health
+                .set_service_status(COMMANDS_HEALTH, serving(now))
+                .await;
+        }
+        if !poisoned && let Some(AppendError::Poisoned(why)) = refusal {
             tracing::error!(%why, "the log takes no more commits; restart the process");
+            poisoned = true;
             health
                 .set_service_status("", ServingStatus::NotServing)
                 .await;
-            return;
         }
         tokio::time::sleep(HEALTH_EVERY).await;
+    }
+}
+
+/// The status of something that is well, or is not.
+fn serving(well: bool) -> ServingStatus {
+    if well {
+        ServingStatus::Serving
+    } else {
+        ServingStatus::NotServing
     }
 }

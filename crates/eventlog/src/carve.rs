@@ -17,13 +17,23 @@ pub(crate) fn carve(
     path: &Path,
     found: &mut dyn FnMut(&BlockHeader, u64, &[u8]),
 ) -> io::Result<()> {
+    carve_paced(path, &mut |_| true, found).map(|_| ())
+}
+
+/// The same, step by step: `pace` is told the bytes of every step and may wait; false ends the
+/// search. Answers whether it went to the end.
+pub(crate) fn carve_paced(
+    path: &Path,
+    pace: &mut dyn FnMut(u64) -> bool,
+    found: &mut dyn FnMut(&BlockHeader, u64, &[u8]),
+) -> io::Result<bool> {
     let file = File::open(path)?;
     let mut window = Window::new(STEP_BYTES + BLOCK_BYTES_MAX);
     let mut start = 0;
     loop {
         let bytes = window.get(&file, start, STEP_BYTES + BLOCK_BYTES_MAX)?;
         if bytes.len() < BLOCK_HEADER_BYTES {
-            return Ok(());
+            return Ok(true);
         }
         let mut at = 0;
         while at < STEP_BYTES {
@@ -47,6 +57,9 @@ pub(crate) fn carve(
             };
         }
         start += at.max(STEP_BYTES) as u64;
+        if !pace(STEP_BYTES as u64) {
+            return Ok(false);
+        }
     }
 }
 

@@ -73,30 +73,11 @@ impl Copies<'_> {
         range: RangeInclusive<u64>,
         each: &mut dyn FnMut(&BlockHeader),
     ) -> Result<u64, ReadError> {
-        let (mut next, to) = (*range.start(), *range.end());
-        let mut cursor = Cursor::near(self.places, next, SEQUENTIAL_BYTES);
-        let mut last: Option<BlockHeader> = None;
-        while next <= to {
-            let wrong = |what: &dyn std::fmt::Display| ReadError::Damaged {
-                position: next,
-                what: what.to_string(),
-            };
-            let Some((header, block)) = cursor.seek(next)? else {
-                return Err(wrong(&"the journal ends early"));
-            };
-            if header.first_position > next {
-                return Err(wrong(&"the journal does not hold it"));
-            }
-            let payload = header.payload(block, true).map_err(|error| wrong(&error))?;
-            if last.is_some_and(|last| !follows(&last, &header)) {
-                return Err(wrong(&"the block does not follow the one before"));
-            }
-            check_records(&header, &payload.into()).map_err(|what| wrong(&what))?;
-            each(&header);
-            next = header.last_position() + 1;
-            last = Some(header);
-        }
-        Ok(next - 1)
+        let mut cursor = Cursor::near(self.places, *range.start(), SEQUENTIAL_BYTES);
+        check_blocks(&mut cursor, &range, &mut None, &mut |header| {
+            each(header);
+            true
+        })
     }
 
     /// Looks in some volumes of the second copy for every block of the journal that holds positions
@@ -161,7 +142,43 @@ impl Copies<'_> {
     }
 }
 
-fn follows(last: &BlockHeader, next: &BlockHeader) -> bool {
+/// The blocks that `cursor` comes to, as [`Copies::check_journal`] goes over them. `before` is the
+/// block before the first one, as far as it is known, and then the last one that was checked. Ends
+/// early where `each` says false.
+pub(crate) fn check_blocks(
+    cursor: &mut Cursor,
+    range: &RangeInclusive<u64>,
+    before: &mut Option<BlockHeader>,
+    each: &mut dyn FnMut(&BlockHeader) -> bool,
+) -> Result<u64, ReadError> {
+    let (mut next, to) = (*range.start(), *range.end());
+    while next <= to {
+        let wrong = |what: &dyn std::fmt::Display| ReadError::Damaged {
+            position: next,
+            what: what.to_string(),
+        };
+        let Some((header, block)) = cursor.seek(next)? else {
+            return Err(wrong(&"the journal ends early"));
+        };
+        if header.first_position > next {
+            return Err(wrong(&"the journal does not hold it"));
+        }
+        let payload = header.payload(block, true).map_err(|error| wrong(&error))?;
+        if before.is_some_and(|last| !follows(&last, &header)) {
+            return Err(wrong(&"the block does not follow the one before"));
+        }
+        check_records(&header, &payload.into()).map_err(|what| wrong(&what))?;
+        next = header.last_position() + 1;
+        *before = Some(header);
+        if !each(&header) {
+            break;
+        }
+    }
+    Ok(next - 1)
+}
+
+/// Whether a block can be the one after `last`.
+pub(crate) fn follows(last: &BlockHeader, next: &BlockHeader) -> bool {
     let ended = last.index + 1 == last.count;
     let in_group = if ended {
         next.group == last.group + 1 && next.index == 0
@@ -181,9 +198,12 @@ fn check_records(header: &BlockHeader, payload: &Bytes) -> Result<(), String> {
     for place in block::records(payload).map_err(|error| error.to_string())? {
         let commit = record::decode(&payload.slice(place)).map_err(|error| error.to_string())?;
         let told = &commit.header;
-        if (told.first_position, told.commit_number, told.epoch) != (position, number, header.epoch)
-        {
+        if (told.first_position, told.commit_number) != (position, number) {
             return Err(format!("commit {number} says another place of itself"));
+        }
+        // The group that a fork writes anew holds commits of the epoch before.
+        if told.epoch > header.epoch {
+            return Err(format!("commit {number} says an impossible epoch"));
         }
         position = told.last_position() + 1;
         number += 1;

@@ -31,6 +31,10 @@ struct State {
     bytes: u64,
     /// Bytes since the room on the disk was looked at.
     unseen: u64,
+    /// Blocks were put in again, so that a checkpoint is due although no position is new.
+    again: bool,
+    /// Checkpoints that have ended.
+    ended: u64,
     stop: bool,
     bad: Option<String>,
 }
@@ -56,7 +60,8 @@ impl Shared {
         let (volume, full, position) = {
             let mut state = self.state();
             let bytes = std::mem::take(&mut state.bytes);
-            if state.bad.is_some() || state.position == state.synced {
+            let again = std::mem::take(&mut state.again);
+            if state.bad.is_some() || (state.position == state.synced && !again) {
                 return;
             }
             self.space.prepare_checkpoint(bytes);
@@ -76,7 +81,11 @@ impl Shared {
             self.mark_bad(&reason);
             return;
         }
-        self.state().synced = position;
+        {
+            let mut state = self.state();
+            state.synced = position;
+            state.ended += 1;
+        }
         let written = {
             let mut head = self.head();
             let slot = HeadSlot {
@@ -103,6 +112,7 @@ impl Shared {
 }
 
 /// Tells how the second copy is.
+#[derive(Clone)]
 pub(crate) struct Monitor(Arc<Shared>);
 
 impl Monitor {
@@ -114,6 +124,40 @@ impl Monitor {
     /// The last position of which both copies are synced.
     pub(crate) fn synced(&self) -> u64 {
         self.0.state().synced
+    }
+
+    /// Puts a block of the volume that is written to in again: sled writes it to another place of its
+    /// file. False if another volume is written to by now, or the copy is bad. A failure of sled marks
+    /// it bad.
+    pub(crate) fn insert_again(&self, number: u64, first_position: u64, block: &[u8]) -> bool {
+        let mut state = self.0.state();
+        if state.bad.is_some() {
+            return false;
+        }
+        let volume = state.volume.as_ref();
+        let Some(volume) = volume.filter(|volume| volume.number == number) else {
+            return false;
+        };
+        let inserted = volume.insert_again(first_position, block);
+        state.again = true;
+        drop(state);
+        inserted.map_err(|reason| self.0.mark_bad(&reason)).is_ok()
+    }
+
+    /// Wants another checkpoint, although nothing is new.
+    pub(crate) fn checkpoint_again(&self) {
+        self.0.state().again = true;
+    }
+
+    /// Checkpoints that have ended since the opening.
+    pub(crate) fn ended(&self) -> u64 {
+        self.0.state().ended
+    }
+
+    /// Says that the second copy is bad: nothing more goes into it, and the next opening makes anew
+    /// what is wrong with it.
+    pub(crate) fn mark_bad(&self, reason: &str) {
+        self.0.mark_bad(reason);
     }
 }
 
@@ -143,6 +187,8 @@ impl Checkpoints {
                 synced,
                 bytes: 0,
                 unseen: 0,
+                again: false,
+                ended: 0,
                 stop: false,
                 bad: None,
             }),

@@ -25,6 +25,7 @@ use crate::newer::Newer;
 use crate::open::{self, Opened};
 use crate::prepare::prepare;
 use crate::queue::{Answer, Waiting};
+use crate::scrub::{Scrub, ScrubOptions, Scrubber, Target};
 use crate::sled_copy::VOLUME_EVENTS;
 use crate::space::{LOW_SPACE_BYTES, RESERVE_BYTES, Wanted};
 use crate::verify::Finding;
@@ -46,6 +47,8 @@ pub struct Options {
     pub chunk_events: u64,
     /// Whether the whole log is verified also where it was closed cleanly and its index is whole.
     pub thorough: bool,
+    /// How the log is verified again while it is open.
+    pub scrub: ScrubOptions,
     /// Fewest bytes that must be free beside the reserve for commits to be taken; with 0 they are
     /// until the reserve is used up.
     pub low_space_bytes: u64,
@@ -78,6 +81,7 @@ impl Options {
             volume_events: VOLUME_EVENTS,
             chunk_events: CHUNK_EVENTS,
             thorough: false,
+            scrub: ScrubOptions::default(),
             low_space_bytes: LOW_SPACE_BYTES,
             // The tests of this crate make and copy hundreds of folders.
             reserve_bytes: if cfg!(test) { 0 } else { RESERVE_BYTES },
@@ -251,6 +255,7 @@ pub struct DiskLog {
     shared: Arc<Shared>,
     report: OpenReport,
     copy: Monitor,
+    scrubber: Scrubber,
     writer: Mutex<Option<JoinHandle<Result<(), String>>>>,
     closed: Mutex<Option<Result<(), CloseError>>>,
     _lock: File,
@@ -274,10 +279,21 @@ impl DiskLog {
         let shared = Arc::clone(&opened.writer.shared);
         let writer = opened.writer;
         let copy = writer.checkpoints.monitor();
+        let target = Target {
+            dir: opened.dir.clone(),
+            log_id: opened.log_id,
+            files: Arc::clone(&opened.options.files),
+            segment_bytes: opened.options.segment_bytes,
+            volume_events: opened.options.volume_events,
+            shared: Arc::clone(&shared),
+            copy: copy.clone(),
+        };
         let thread = std::thread::Builder::new()
             .name("log-writer".to_owned())
             .spawn(move || writer.run())
             .map_err(|error| OpenError::io("starting the writer", &error))?;
+        let scrubber = Scrubber::start(target, opened.options.scrub)
+            .map_err(|error| OpenError::io("starting the scrub", &error))?;
         Ok(Self {
             log_id: opened.log_id,
             dir: opened.dir,
@@ -285,6 +301,7 @@ impl DiskLog {
             shared,
             report: opened.report,
             copy,
+            scrubber,
             writer: Mutex::new(Some(thread)),
             closed: Mutex::new(None),
             _lock: opened.lock,
@@ -358,6 +375,11 @@ impl DiskLog {
         Ok(findings)
     }
 
+    /// The verification of the log in the background.
+    pub fn scrub(&self) -> Scrub {
+        self.scrubber.handle()
+    }
+
     /// What opening found and did.
     pub fn report(&self) -> &OpenReport {
         &self.report
@@ -422,6 +444,7 @@ impl EventLog for DiskLog {
         if let Some(result) = &*closed {
             return result.clone();
         }
+        self.scrubber.stop();
         self.shared.queue.refuse(AppendError::Closed);
         let thread = self
             .writer

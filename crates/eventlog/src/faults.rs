@@ -135,6 +135,11 @@ impl FileLayer for Faulty {
         OsFiles.rename(from, to)
     }
 
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        gone(&self.left, self.fault)?;
+        OsFiles.link(from, to)
+    }
+
     fn remove(&self, path: &Path) -> io::Result<()> {
         gone(&self.left, self.fault)?;
         let struck = self.fault == Fault::Full && self.has_struck();

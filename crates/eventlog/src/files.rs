@@ -21,6 +21,10 @@ pub trait FileLayer: fmt::Debug + Send + Sync + 'static {
     fn open(&self, path: &Path, create: bool) -> io::Result<Box<dyn LogFile>>;
     /// Moves a file within the log's folder.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Gives a file another name beside the one it has.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::hard_link(from, to)
+    }
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()> {
         std::fs::remove_file(path)
@@ -81,6 +85,16 @@ impl FileLayer for OsFiles {
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         File::open(path)?.sync_all()
     }
+}
+
+/// Lets what is read of a file next come from the disk and not from memory, where the system can.
+pub(crate) fn forget_cached(file: &File) {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed) {
+        tracing::debug!(%error, "a file stays in the page cache");
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = file;
 }
 
 /// Reads a file through a window that slides forward, so that small reads in order cost few calls.

@@ -5,6 +5,7 @@
 //! - `key`: what a stream is called; `tail`: the newest events, in memory
 //! - `chunk`: one file (`pages`, `filter`); `files`: their names and writing
 //! - `merge`: several chunks as one; `build`: making and comparing them while the log is gone over
+//! - `recheck`: looking at the files again while the log is open
 //! - `keeper`: writing and merging in the background while the log grows
 //!
 //! A chunk of level 0 ends with the first group at whose end it holds [`CHUNK_EVENTS`] events; four
@@ -32,6 +33,7 @@ mod keeper;
 mod key;
 mod merge;
 mod pages;
+mod recheck;
 mod tail;
 
 #[cfg(any(test, fuzzing))]
@@ -267,7 +269,16 @@ impl Index {
             let same = chunk.name() == name;
             Arc::clone(if same { &again } else { chunk })
         });
-        state.chunks = replaced.collect();
+        let replaced: Arc<[_]> = replaced.collect();
+        let counts = replaced.iter().any(|chunk| Arc::ptr_eq(chunk, &again));
+        state.chunks = replaced;
+        drop(state);
+        if !counts && let Some(files) = &self.plan.files {
+            // Merging has taken it away meanwhile.
+            if let Err(error) = files::remove(&**files, &name.path(&folder)) {
+                tracing::warn!(%error, "a merged file of the index could not be removed");
+            }
+        }
         Ok(again)
     }
 

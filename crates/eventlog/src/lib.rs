@@ -10,6 +10,7 @@
 //!   (`head_file`), `view` reads, `index` finds streams; `heal` makes a damaged journal anew out of
 //!   both copies
 //! - `read_log`: the same folder for questions only; `verify`: checks both copies (`check`, `carve`)
+//! - `scrub`: verifies both copies and the index again while the log is open, and heals them
 //! - `fork`: a new epoch begins at a proven end, after an accepted loss or a restored backup
 //! - `backup`: copies of a log that grow, and a log made out of one
 //! - `info`: what a log is made of and what it takes on disk
@@ -57,6 +58,7 @@ mod prepare;
 mod queue;
 mod read_log;
 mod replay;
+mod scrub;
 mod sequencer;
 mod sled_copy;
 mod space;
@@ -89,6 +91,10 @@ pub use info::{BytesOnDisk, EpochInfo, HeadInfo, LogInfo, SegmentInfo, VolumeInf
 pub use log::{AppendError, BoxFuture, CloseError, Commits, EventLog, ReadError};
 pub use memory::MemoryLog;
 pub use read_log::{FolderState, ReadLog};
+pub use scrub::{
+    SCRUB_BYTES_PER_SECOND, SCRUB_EVERY, Scrub, ScrubFinding, ScrubOptions, ScrubOutcome,
+    ScrubProgress, ScrubReport, ScrubStatus, ScrubTotals, ScrubbedPart,
+};
 pub use space::{LOW_SPACE_BYTES, RESERVE_BYTES};
 pub use subscribe::Subscription;
 pub use varint::Unreadable;

@@ -47,6 +47,7 @@ pub(crate) struct Opened {
     pub(crate) lock: File,
     pub(crate) dir: PathBuf,
     pub(crate) volume_events: u64,
+    pub(crate) options: Options,
 }
 
 /// See [`crate::DiskLog::create`].
@@ -206,6 +207,8 @@ fn proceed(dir: &Path, options: &Options, lock: File) -> Result<Opened, OpenErro
     let synced = head.map_or(0, |head| head.synced.min(end.position));
     let last_block = surveyed.last_block;
     let quick = report.quick;
+    sled_copy::remove_fresh(dir)
+        .map_err(|error| OpenError::io("removing a volume that was never finished", &error))?;
     let volume = Reconciling {
         dir,
         options,
@@ -275,6 +278,7 @@ fn proceed(dir: &Path, options: &Options, lock: File) -> Result<Opened, OpenErro
         lock,
         dir: dir.to_owned(),
         volume_events: options.volume_events,
+        options: options.clone(),
     })
 }
 
@@ -538,7 +542,7 @@ fn damaged(error: &ReadError) -> OpenError {
 }
 
 /// The next block of the journal that belongs to a volume.
-fn next_of(
+pub(crate) fn next_of(
     cursor: &mut Cursor,
     number: u64,
     volume_events: u64,
@@ -556,7 +560,7 @@ fn next_of(
 }
 
 /// Moves something out of the way without deleting it.
-fn set_aside(dir: &Path, path: &Path) -> io::Result<()> {
+pub(crate) fn set_aside(dir: &Path, path: &Path) -> io::Result<()> {
     let aside = dir.join(ASIDE_DIR);
     fs::create_dir_all(&aside)?;
     let name = path.file_name().map(|name| name.to_string_lossy());

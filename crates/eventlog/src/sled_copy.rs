@@ -12,6 +12,9 @@ use std::sync::Arc;
 /// The folder of the volumes within the log's folder.
 pub(crate) const COPY_DIR: &str = "log";
 
+/// What the name of a volume ends with while it is made anew.
+const FRESH: &str = "new";
+
 /// Events a volume covers: sled's memory grows with what an open database holds.
 pub(crate) const VOLUME_EVENTS: u64 = 2_000_000;
 
@@ -50,6 +53,27 @@ pub(crate) fn list_volumes(dir: &Path) -> std::io::Result<Vec<u64>> {
     Ok(numbers)
 }
 
+/// The folder in which a volume is made anew beside the one that it is to replace.
+pub(crate) fn fresh_path(dir: &Path, number: u64) -> PathBuf {
+    volume_path(dir, number).with_extension(FRESH)
+}
+
+/// Removes what an interrupted making of a volume left.
+pub(crate) fn remove_fresh(dir: &Path) -> std::io::Result<()> {
+    let entries = match std::fs::read_dir(dir.join(COPY_DIR)) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == FRESH) {
+            std::fs::remove_dir_all(path)?;
+        }
+    }
+    Ok(())
+}
+
 /// Calls sled; an error or a panic becomes a text.
 fn guarded<T>(call: impl FnOnce() -> Result<T, sled::Error>) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(call)) {
@@ -76,10 +100,14 @@ pub(crate) struct Volume {
 impl Volume {
     /// Opens a volume, making it if needed.
     pub(crate) fn open(dir: &Path, number: u64) -> Result<Self, String> {
-        let path = volume_path(dir, number);
+        Self::open_at(&volume_path(dir, number), number)
+    }
+
+    /// The same in a folder of another name.
+    pub(crate) fn open_at(path: &Path, number: u64) -> Result<Self, String> {
         let db = guarded(|| {
             sled::Config::new()
-                .path(&path)
+                .path(path)
                 .segment_size(SLED_SEGMENT_BYTES)
                 .mode(sled::Mode::LowSpace)
                 .cache_capacity(SLED_CACHE_BYTES)
@@ -97,6 +125,17 @@ impl Volume {
     /// Stores a block. `insert` writes nothing to disk until a checkpoint; `apply_batch` would.
     pub(crate) fn insert(&self, first_position: u64, block: &[u8]) -> Result<(), String> {
         guarded(|| self.db.insert(first_position.to_be_bytes(), block)).map(|_| ())
+    }
+
+    /// Stores a block that it holds already, so that it is written to another place of the file.
+    pub(crate) fn insert_again(&self, first_position: u64, block: &[u8]) -> Result<(), String> {
+        let key = first_position.to_be_bytes();
+        // To store what is stored would do nothing.
+        guarded(|| {
+            self.db.remove(key)?;
+            self.db.insert(key, block)
+        })
+        .map(|_| ())
     }
 
     /// The last block.

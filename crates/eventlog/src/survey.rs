@@ -364,23 +364,8 @@ impl<'a> Surveyor<'a> {
     }
 
     /// Opens a segment and checks what it says of itself; answers its length too.
-    fn open(&mut self, number: u64) -> Result<(File, u64), String> {
-        let io = |error: std::io::Error| format!("segment {number} of the journal: {error}");
-        let file = File::open(self.path(number)).map_err(io)?;
-        let length = file.metadata().map_err(io)?.len();
-        let mut window = Window::new(BLOCK_ALIGNMENT);
-        let header = SegmentHeader::decode(window.get(&file, 0, 64).map_err(io)?)
-            .ok_or_else(|| format!("the header of segment {number} is damaged"))?;
-        if header.number != number || header.log_id != self.replay.end.log_id {
-            return Err(format!("segment {number} belongs elsewhere"));
-        }
-        if header.size != length {
-            let size = header.size;
-            return Err(format!(
-                "segment {number} has {length} bytes instead of {size}"
-            ));
-        }
-        Ok((file, length))
+    fn open(&self, number: u64) -> Result<(File, u64), String> {
+        segment::open(&self.path(number), number, self.replay.end.log_id)
     }
 
     /// Walks through the blocks of one segment; answers where it stopped and why.

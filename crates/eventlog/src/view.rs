@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -24,6 +24,8 @@ pub(crate) struct View {
     pub(crate) cache: Mutex<BlockCache>,
     /// Whether damage was found.
     distrusted: AtomicBool,
+    /// How often reading found damage.
+    noticed: AtomicU64,
 }
 
 /// A block with its payload unpacked and its records found.
@@ -136,6 +138,7 @@ impl View {
             index,
             cache: Mutex::new(BlockCache::default()),
             distrusted: AtomicBool::new(false),
+            noticed: AtomicU64::new(0),
         }
     }
 
@@ -151,12 +154,18 @@ impl View {
 
     /// Passes a result on; remembers damage.
     fn noticed<T>(&self, result: Result<T, ReadError>) -> Result<T, ReadError> {
-        if let Err(error @ ReadError::Damaged { .. }) = &result
-            && !self.distrusted.swap(true, Ordering::AcqRel)
-        {
-            tracing::error!(%error, "the log is damaged; opening it again heals what can be healed");
+        if let Err(error @ ReadError::Damaged { .. }) = &result {
+            self.noticed.fetch_add(1, Ordering::AcqRel);
+            if !self.distrusted.swap(true, Ordering::AcqRel) {
+                tracing::error!(%error, "the log is damaged; a scrub or opening it again heals what can be healed");
+            }
         }
         result
+    }
+
+    /// How often reading found damage.
+    pub(crate) fn noticed_count(&self) -> u64 {
+        self.noticed.load(Ordering::Acquire)
     }
 
     /// The version of a stream.

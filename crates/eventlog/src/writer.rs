@@ -163,7 +163,7 @@ fn reached(end: &End, last: &Written) -> Reached {
 
 impl Shared {
     /// Nothing is acknowledged any more.
-    fn poison(&self, reason: &str) {
+    pub(crate) fn poison(&self, reason: &str) {
         let mut head = self.head.lock().unwrap_or_else(PoisonError::into_inner);
         head.poisoned.get_or_insert_with(|| reason.to_owned());
         drop(head);

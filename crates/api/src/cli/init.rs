@@ -41,6 +41,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         administrator: args.admin,
         simulated: args.simulated_from.zip(args.seed),
         reactions_enabled: true,
+        segment_bytes: None,
     };
     folder::bear(&args.data, &birth).await?;
     let dir = args.data.display();

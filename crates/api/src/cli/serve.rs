@@ -2,14 +2,15 @@
 
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use eventlog::LOW_SPACE_BYTES;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
 use super::Failure;
-use crate::folder::{self, Birth};
+use crate::folder::{self, Birth, Keeping};
+use crate::scrub;
 use crate::server::{self, ServeError};
 
 /// Login subject of the administrator of a development log.
@@ -35,6 +36,17 @@ pub(super) struct Args {
     /// Settings as TOML, each named as its flag; a flag goes before the file
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// MiB a second that the background verification of the log reads at most; 0 turns it off, then
+    /// it runs only for `benniu log scrub` [default: 16]
+    #[arg(long, value_name = "MIB")]
+    scrub_rate: Option<u64>,
+    /// Hours between the beginnings of two background verifications, the first of which begins with
+    /// the service [default: 24]
+    #[arg(long, value_name = "HOURS")]
+    scrub_hours: Option<u64>,
+    /// KiB of the files of the journal that are made from now on [default: 65536]
+    #[arg(long, value_name = "KIB")]
+    segment_kib: Option<u64>,
 }
 
 /// The settings that a file may hold.
@@ -45,6 +57,12 @@ struct File {
     listen: Option<SocketAddr>,
     /// As `--min-free-mib`.
     min_free_mib: Option<u32>,
+    /// As `--scrub-rate`.
+    scrub_rate: Option<u64>,
+    /// As `--scrub-hours`.
+    scrub_hours: Option<u64>,
+    /// As `--segment-kib`.
+    segment_kib: Option<u64>,
 }
 
 impl File {
@@ -65,9 +83,37 @@ const MIB: u64 = 1024 * 1024;
 /// Where a service listens if nothing says otherwise.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 50_051);
 
+/// Fewest and most KiB of a file of the journal.
+const SEGMENT_KIB: RangeInclusive<u64> = eventlog::SEGMENT_BYTES_MIN / 1024..=1024 * 1024;
+
+/// How the log is kept, as the flags say and then the file.
+fn keeping(args: &Args, file: &File) -> Result<Keeping, Failure> {
+    let within = |name: &str, value: Option<u64>, bounds: RangeInclusive<u64>| match value {
+        Some(value) if !bounds.contains(&value) => Err(Failure::Usage(format!(
+            "{name} must be {} to {}, not {value}",
+            bounds.start(),
+            bounds.end()
+        ))),
+        value => Ok(value),
+    };
+    let rate = args.scrub_rate.or(file.scrub_rate);
+    let hours = args.scrub_hours.or(file.scrub_hours);
+    let segment = args.segment_kib.or(file.segment_kib);
+    let min_free = args.min_free_mib.or(file.min_free_mib);
+    Ok(Keeping {
+        low_space_bytes: min_free.map(|mib| u64::from(mib) * MIB),
+        scrub: scrub::options(
+            within("scrub-rate", rate, 0..=scrub::RATE_MIB_MAX)?,
+            within("scrub-hours", hours, 1..=scrub::EVERY_HOURS_MAX)?,
+        ),
+        segment_bytes: within("segment-kib", segment, SEGMENT_KIB)?.map(|kib| kib * 1024),
+    })
+}
+
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let mut out = io::stdout();
     let file = File::read(args.config.as_deref())?;
+    let keeping = keeping(&args, &file)?;
     let listen = args.listen.or(file.listen).unwrap_or(LISTEN);
     if !listen.ip().is_loopback() {
         return Err(Failure::Usage(ServeError::NotLoopback(listen).to_string()));
@@ -76,16 +122,18 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         .await
         .map_err(|error| Failure::CouldNot(format!("{listen}: {error}")))?;
     if folder::is_empty(&args.data) {
-        folder::bear(&args.data, &development()).await?;
+        let birth = Birth {
+            segment_bytes: keeping.segment_bytes,
+            ..development()
+        };
+        folder::bear(&args.data, &birth).await?;
         writeln!(
             out,
             "A development log was born; its administrator's login is {DEVELOPMENT_ADMIN}. \
              For one to keep, use benniu init."
         )?;
     }
-    let min_free = args.min_free_mib.or(file.min_free_mib);
-    let min_free = min_free.map_or(LOW_SPACE_BYTES, |mib| u64::from(mib) * MIB);
-    let (backend, report) = folder::open_with(&args.data, min_free).await?;
+    let (backend, report) = folder::open_and_keep(&args.data, keeping).await?;
     for healed in &report.healed {
         tracing::warn!("healed: {healed}");
     }
@@ -110,6 +158,7 @@ pub(super) fn development() -> Birth {
         administrator: DEVELOPMENT_ADMIN.to_owned(),
         simulated: None,
         reactions_enabled: true,
+        segment_bytes: None,
     }
 }
 
@@ -157,6 +206,24 @@ mod tests {
         );
         let file = read("min-free-mib = 9").expect("settings");
         assert_eq!((file.listen, file.min_free_mib), (None, Some(9)));
+        let file = read("scrub-rate = 4\nscrub-hours = 2\nsegment-kib = 1024").expect("settings");
+        let args = Args {
+            data: PathBuf::new(),
+            listen: None,
+            min_free_mib: Some(3),
+            config: None,
+            scrub_rate: Some(0),
+            scrub_hours: None,
+            segment_kib: None,
+        };
+        let kept = keeping(&args, &file).expect("they lie within their bounds");
+        assert_eq!(kept.low_space_bytes, Some(3 * MIB));
+        assert_eq!(kept.segment_bytes, Some(1024 * 1024));
+        assert_eq!(kept.scrub.every, None, "the flag goes before the file");
+        let file = read("segment-kib = 255").expect("settings");
+        assert!(
+            matches!(keeping(&args, &file), Err(Failure::Usage(why)) if why.contains("segment-kib"))
+        );
         assert!(matches!(read("port = 7"), Err(Failure::Usage(why)) if why.contains("port")));
         let missing = dir.path().join("none.toml");
         assert!(matches!(

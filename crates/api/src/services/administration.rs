@@ -9,7 +9,7 @@ use tonic::{Request, Response, Status};
 use super::service;
 use crate::gate::Caller;
 use crate::parse::{self, Choice as _};
-use crate::{answer, reading, status, wire};
+use crate::{answer, reading, scrub, status, wire};
 
 service! {
     impl administration_service_server::AdministrationService;
@@ -69,6 +69,23 @@ service! {
                 read_point: Some(waited.at(head.position, "log".to_owned())),
                 commands_refused: executor.log().refusal().map_or_else(String::new, |why| why.to_string()),
             }))
+        }
+
+        async fn start_scrub(
+            &self,
+            _request: Request<wire::StartScrubRequest>,
+        ) -> Result<Response<wire::StartScrubResponse>, Status> {
+            let number = scrub::of(&self.backend)?.start();
+            Ok(Response::new(wire::StartScrubResponse { number }))
+        }
+
+        async fn get_scrub(
+            &self,
+            _request: Request<wire::GetScrubRequest>,
+        ) -> Result<Response<wire::GetScrubResponse>, Status> {
+            let position = self.backend.executor.log().head().position;
+            let answer = scrub::answer(scrub::of(&self.backend)?, position);
+            Ok(Response::new(answer))
         }
     }
 }

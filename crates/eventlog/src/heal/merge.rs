@@ -8,10 +8,14 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
-use crate::block::{BLOCK_BYTES_MAX, BLOCK_HEADER_BYTES, BlockHeader};
-use crate::carve::carve;
+use uuid::Uuid;
+
+use crate::block::{BLOCK_BYTES_MAX, BLOCK_HEADER_BYTES, BlockHeader, origin_hash};
+use crate::carve::carve_paced;
+use crate::check::follows;
 use crate::files::Window;
 use crate::journal::place::Place;
 use crate::journal::segment::{self, JOURNAL_DIR};
@@ -68,17 +72,47 @@ impl Merged {
         Ok(this)
     }
 
+    /// Searches one segment and some volumes for the blocks that begin in a range; as
+    /// [`carve_paced`], and `None` if it was ended. A segment that cannot be read holds nothing.
+    pub(crate) fn of_segment(
+        dir: &Path,
+        number: u64,
+        range: &RangeInclusive<u64>,
+        volumes: RangeInclusive<u64>,
+        pace: &mut dyn FnMut(u64) -> bool,
+    ) -> io::Result<Option<Self>> {
+        let mut this = Self::nothing();
+        let path = segment::path(&dir.join(JOURNAL_DIR), number);
+        match this.search_for(&path, Some(number), range, pace) {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            Err(error) => tracing::warn!(%error, number, "a segment of the journal cannot be read"),
+        }
+        for number in volumes {
+            let path = volume_path(dir, number).join("db");
+            if path.exists() && !this.search_for(&path, None, range, pace)? {
+                return Ok(None);
+            }
+        }
+        this.found.sort_unstable();
+        Ok(Some(this))
+    }
+
+    fn nothing() -> Self {
+        Self {
+            sources: Vec::new(),
+            found: Vec::new(),
+            epoch: 0,
+        }
+    }
+
     /// Searches the second copy only.
     pub(crate) fn of_volumes(
         dir: &Path,
         link: &Link,
         volume_wanted: impl Fn(u64) -> bool,
     ) -> io::Result<Self> {
-        let mut this = Self {
-            sources: Vec::new(),
-            found: Vec::new(),
-            epoch: 0,
-        };
+        let mut this = Self::nothing();
         for number in list_volumes(dir)? {
             let path = volume_path(dir, number).join("db");
             if volume_wanted(number) && path.exists() {
@@ -90,10 +124,22 @@ impl Merged {
     }
 
     fn search(&mut self, path: &Path, segment: Option<u64>, link: &Link) -> io::Result<()> {
+        let range = link.position + 1..=u64::MAX;
+        self.search_for(path, segment, &range, &mut |_| true)
+            .map(|_| ())
+    }
+
+    fn search_for(
+        &mut self,
+        path: &Path,
+        segment: Option<u64>,
+        range: &RangeInclusive<u64>,
+        pace: &mut dyn FnMut(u64) -> bool,
+    ) -> io::Result<bool> {
         let source = u32::try_from(self.sources.len()).unwrap_or(u32::MAX);
         let (found, epoch) = (&mut self.found, &mut self.epoch);
-        carve(path, &mut |header, offset, _| {
-            if header.first_position > link.position {
+        let whole = carve_paced(path, pace, &mut |header, offset, _| {
+            if range.contains(&header.first_position) {
                 *epoch = header.epoch.max(*epoch);
                 found.push(Found {
                     first_position: header.first_position,
@@ -107,7 +153,7 @@ impl Merged {
             window: Window::new(BLOCK_BYTES_MAX),
             segment,
         });
-        Ok(())
+        Ok(whole)
     }
 
     /// The first position of the last block that was found, in the chain or not, and the highest
@@ -147,6 +193,38 @@ impl Merged {
             }
         }
         Ok(link)
+    }
+
+    /// Follows the chain block by block through a range of positions, whole groups or not. `before`
+    /// is the block before it, as far as it is known. Answers the last block of the chain.
+    pub(crate) fn follow_range(
+        &mut self,
+        log_id: Uuid,
+        before: Option<BlockHeader>,
+        range: &RangeInclusive<u64>,
+        each: &mut dyn FnMut(&Linked) -> io::Result<()>,
+    ) -> io::Result<Option<BlockHeader>> {
+        let (mut last, mut next) = (None, *range.start());
+        while next <= *range.end() {
+            let origin = |header: &BlockHeader| {
+                next > 1 || (header.previous == origin_hash(log_id) && header.index == 0)
+            };
+            let fits = |header: &BlockHeader| {
+                last.or(before)
+                    .map_or_else(|| origin(header), |last| follows(&last, header))
+            };
+            let Some(linked) = self.next_block(next, fits)? else {
+                break;
+            };
+            // A file that is written to may be another one than when it was searched.
+            if linked.header.payload(&linked.bytes, true).is_err() {
+                break;
+            }
+            next = linked.header.last_position() + 1;
+            last = Some(linked.header);
+            each(&linked)?;
+        }
+        Ok(last)
     }
 
     /// The whole group that follows, if there is one.

@@ -64,7 +64,10 @@ fn exchange(files: &dyn FileLayer, journal: &Path) -> io::Result<()> {
     for number in segment::list(&staged)? {
         let place = segment::path(journal, number);
         if place.exists() {
-            files.rename(&place, &free_name(&aside, &format!("{number:08}.seg")))?;
+            // The old file has its name until the new one has: readers always find one of them.
+            let old = free_name(&aside, &format!("{number:08}.seg"));
+            let linked = files.link(&place, &old);
+            linked.or_else(|_| files.rename(&place, &old))?;
         }
         files.rename(&segment::path(&staged, number), &place)?;
     }
@@ -273,13 +276,76 @@ impl<'a> Staging<'a> {
 
     /// Puts the staged segments in their places.
     pub(crate) fn exchange(self) -> io::Result<()> {
-        self.files
-            .open(&self.folder.join(READY_FILE), true)?
-            .sync()?;
-        self.files.sync_dir(&self.folder)?;
-        self.files.sync_dir(self.journal)?;
-        finish(self.files, self.journal).map(|_| ())
+        exchange_ready(self.files, self.journal, &self.folder)
     }
+}
+
+/// One segment that is full, made anew by itself.
+pub(crate) struct OneSegment<'a> {
+    files: &'a dyn FileLayer,
+    journal: &'a Path,
+    folder: PathBuf,
+    file: Box<dyn LogFile>,
+    offset: u64,
+}
+
+impl<'a> OneSegment<'a> {
+    /// Starts the segment anew, for this many bytes of blocks.
+    pub(crate) fn start(
+        files: &'a dyn FileLayer,
+        journal: &'a Path,
+        defaults: &Defaults,
+        number: u64,
+        bytes: u64,
+    ) -> io::Result<Self> {
+        remove(journal)?;
+        let folder = journal.join(STAGED_DIR);
+        fs::create_dir_all(&folder)?;
+        let mut header = shape(&segment::path(journal, number), number, defaults)?;
+        let end = SEGMENT_HEADER_BYTES + bytes;
+        let fits = header
+            .size
+            .checked_sub(end)
+            .is_some_and(|room| room < BLOCK_BYTES_MAX as u64);
+        if !fits {
+            // Nobody knows its size any more; a full segment has no room for another block.
+            header.size = end.max(SEGMENT_BYTES_MIN);
+        }
+        segment::make(files, &folder, &header)?;
+        Ok(Self {
+            file: files.open(&segment::path(&folder, number), false)?,
+            files,
+            journal,
+            folder,
+            offset: SEGMENT_HEADER_BYTES,
+        })
+    }
+
+    /// Puts the next block.
+    pub(crate) fn put(&mut self, block: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(block, self.offset)?;
+        self.offset += block.len() as u64;
+        Ok(())
+    }
+
+    /// Makes it durable; answers the folder it lies in, under its own name.
+    pub(crate) fn end(&self) -> io::Result<&Path> {
+        self.file.sync()?;
+        Ok(&self.folder)
+    }
+
+    /// Puts it in its place.
+    pub(crate) fn exchange(self) -> io::Result<()> {
+        exchange_ready(self.files, self.journal, &self.folder)
+    }
+}
+
+/// Says that what is staged is whole, and puts it in its place.
+fn exchange_ready(files: &dyn FileLayer, journal: &Path, folder: &Path) -> io::Result<()> {
+    files.open(&folder.join(READY_FILE), true)?.sync()?;
+    files.sync_dir(folder)?;
+    files.sync_dir(journal)?;
+    finish(files, journal).map(|_| ())
 }
 
 /// Makes an empty segment that stands in for one of the journal.

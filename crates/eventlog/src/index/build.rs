@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -71,12 +72,22 @@ pub(crate) fn chunk_of(tail: &Tail, reached: &Reached, chunk_events: u64) -> Res
     Ok(frame.encode(&pages.finish()))
 }
 
-/// Whether the newest chunks are due to become one.
-pub(crate) fn due(chunks: &[Arc<Chunk>]) -> Option<&[Arc<Chunk>]> {
-    let newest = &chunks[chunks.len().checked_sub(CHUNKS_MERGED)?..];
-    let level = newest[0].level;
-    let same = newest.iter().all(|chunk| chunk.level == level);
-    (same && level < LEVEL_MAX).then_some(newest)
+/// Which chunks are due to become one: of as many as wait, the oldest, so that it does not matter when
+/// they are merged.
+pub(crate) fn due(chunks: &[Arc<Chunk>]) -> Option<Range<usize>> {
+    let levels: Vec<_> = chunks.iter().map(|chunk| chunk.level).collect();
+    due_of_levels(&levels)
+}
+
+fn due_of_levels(levels: &[u8]) -> Option<Range<usize>> {
+    let mut start = 0;
+    for run in levels.chunk_by(|one, other| one == other) {
+        if run.len() >= CHUNKS_MERGED && run[0] < LEVEL_MAX {
+            return Some(start..start + CHUNKS_MERGED);
+        }
+        start += run.len();
+    }
+    None
 }
 
 /// The index as far as the log was gone over.
@@ -165,18 +176,20 @@ impl Building {
     /// Takes the events of the next chunk.
     pub(crate) fn push(&mut self, tail: &Tail, reached: &Reached) -> Result<(), String> {
         let bytes = chunk_of(tail, reached, self.plan.chunk_events)?;
-        self.take(&bytes)?;
-        while let Some(newest) = due(&self.chunks) {
-            let Some(bytes) = merged(newest).map_err(|error| error.to_string())? else {
+        let end = self.chunks.len();
+        self.take(&bytes, end..end)?;
+        while let Some(due) = due(&self.chunks) {
+            let merged = merged(&self.chunks[due.clone()]).map_err(|error| error.to_string())?;
+            let Some(bytes) = merged else {
                 break;
             };
-            self.chunks.truncate(self.chunks.len() - CHUNKS_MERGED);
-            self.take(&bytes)?;
+            self.take(&bytes, due)?;
         }
         Ok(())
     }
 
-    fn take(&mut self, bytes: &Bytes) -> Result<(), String> {
+    /// Puts a chunk in the place of others.
+    fn take(&mut self, bytes: &Bytes, others: Range<usize>) -> Result<(), String> {
         let chunk = Chunk::of_bytes(bytes.clone()).map_err(|error| error.to_string())?;
         let name = chunk.name();
         let mut kept = None;
@@ -191,8 +204,8 @@ impl Building {
         if kept.is_none() && chunk.level == LEVEL_MAX {
             kept = self.wait(&chunk, bytes);
         }
-        let chunk = files::bounded(kept.unwrap_or(chunk), self.chunks.len());
-        self.chunks.push(Arc::new(chunk));
+        let chunk = files::bounded(kept.unwrap_or(chunk), others.start);
+        self.chunks.splice(others, [Arc::new(chunk)]);
         Ok(())
     }
 
@@ -350,4 +363,39 @@ pub(crate) fn made_anew(tail: &Tail, old: &Chunk) -> Result<Bytes, String> {
         marks: &old.marks,
     };
     Ok(frame.encode(&pages.finish()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes so many chunks of level 0, merging after those only for which `merges` says so, and at
+    /// the end.
+    fn levels(count: usize, merges: impl Fn(usize) -> bool) -> Vec<u8> {
+        let mut levels = Vec::new();
+        for number in 1..=count {
+            levels.push(0);
+            while let Some(due) = due_of_levels(&levels)
+                && (merges(number) || number == count)
+            {
+                let level = levels[due.start] + 1;
+                levels.splice(due, [level]);
+            }
+        }
+        levels
+    }
+
+    #[test]
+    fn the_same_chunks_come_of_merging_late() {
+        for count in 0..60 {
+            let at_once = levels(count, |_| true);
+            for every in 1..12 {
+                assert_eq!(
+                    levels(count, |number| number % every == 0),
+                    at_once,
+                    "{count}"
+                );
+            }
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //! cover what they covered, and opening the log does what was left.
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -12,7 +13,7 @@ use std::thread::JoinHandle;
 
 use bytes::Bytes;
 
-use crate::index::build::{CHUNKS_MERGED, chunk_of, due};
+use crate::index::build::{chunk_of, due};
 use crate::index::chunk::Chunk;
 use crate::index::merge::merged;
 use crate::index::{Index, Sealed, files};
@@ -70,7 +71,7 @@ fn run(index: &Index, ordered: &Receiver<Arc<Sealed>>, stopping: &AtomicBool) {
     for sealed in ordered {
         match chunk_of(&sealed.tail, &sealed.reached, index.plan.chunk_events) {
             Ok(bytes) => {
-                put(index, &bytes, 0);
+                put(index, &bytes, None);
             }
             Err(what) => {
                 tracing::error!(what, "the index cannot be kept and stays in memory");
@@ -84,24 +85,25 @@ fn run(index: &Index, ordered: &Receiver<Arc<Sealed>>, stopping: &AtomicBool) {
 fn merge_due(index: &Index, stopping: &AtomicBool) {
     while !stopping.load(Ordering::Acquire) {
         let chunks = Arc::clone(&index.state().chunks);
-        let Some(newest) = due(&chunks) else {
+        let Some(due) = due(&chunks) else {
             return;
         };
-        let merged = match merged(newest) {
+        let small = &chunks[due.clone()];
+        let merged = match merged(small) {
             Ok(Some(bytes)) => bytes,
             Ok(None) => return,
             Err(error) => {
                 tracing::warn!(%error, "chunks of the index cannot be merged");
-                if made_whole(index, newest) {
+                if made_whole(index, small) {
                     continue;
                 }
                 return;
             }
         };
-        if put(index, &merged, CHUNKS_MERGED)
+        if put(index, &merged, Some(due))
             && let Some(files) = index.layer()
         {
-            for old in newest {
+            for old in small {
                 if let Err(error) = files::remove(&**files, &old.name().path(&index.folder())) {
                     tracing::warn!(%error, "a merged file of the index could not be removed");
                 }
@@ -127,9 +129,9 @@ fn made_whole(index: &Index, chunks: &[Arc<Chunk>]) -> bool {
     changed
 }
 
-/// Writes a chunk and puts it in the place of the newest `merged` chunks, or of the oldest full tail.
+/// Writes a chunk and puts it in the place of those that it was merged of, or of the oldest full tail.
 /// Answers whether it is in its file.
-fn put(index: &Index, bytes: &Bytes, merged: usize) -> bool {
+fn put(index: &Index, bytes: &Bytes, merged: Option<Range<usize>>) -> bool {
     let chunk = match Chunk::of_bytes(bytes.clone()) {
         Ok(chunk) => chunk,
         Err(error) => {
@@ -149,10 +151,11 @@ fn put(index: &Index, bytes: &Bytes, merged: usize) -> bool {
     let is_written = written.is_some();
     let mut state = index.change();
     let mut chunks = state.chunks.to_vec();
-    chunks.truncate(chunks.len() - merged);
-    let chunk = files::bounded(written.unwrap_or(chunk), chunks.len());
-    chunks.push(Arc::new(chunk));
-    if merged == 0 {
+    let of_tail = merged.is_none();
+    let others = merged.unwrap_or(chunks.len()..chunks.len());
+    let chunk = files::bounded(written.unwrap_or(chunk), others.start);
+    chunks.splice(others, [Arc::new(chunk)]);
+    if of_tail {
         state.sealed.pop_front();
     }
     state.chunks = chunks.into();

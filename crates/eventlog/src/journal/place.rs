@@ -72,6 +72,15 @@ impl Marks {
         self.0[..count].last().map(|(_, place)| *place)
     }
 
+    /// The segment of the first block after `segment`, and its first position.
+    fn first_after(&self, segment: u64) -> Option<(u64, u64)> {
+        let count = self
+            .0
+            .partition_point(|(_, place)| place.segment <= segment);
+        let (first, place) = self.0.get(count)?;
+        Some((place.segment, *first))
+    }
+
     /// The first block of the segments after `segment`.
     fn after(&self, segment: u64) -> Option<Place> {
         let count = self
@@ -106,17 +115,38 @@ impl Places {
             .add(first_position, place);
     }
 
+    /// The segment after `segment` that holds blocks, its first position and, unless it is the newest
+    /// one, its last.
+    pub(crate) fn next_segment(&self, segment: u64) -> Option<(u64, u64, Option<u64>)> {
+        let marks = self.marks.read().unwrap_or_else(PoisonError::into_inner);
+        let (number, first) = marks.first_after(segment)?;
+        let last = marks.first_after(number).map(|(_, next)| next - 1);
+        Some((number, first, last))
+    }
+
+    /// Lets readings to come open a segment anew: another file has its name.
+    pub(crate) fn forget(&self, number: u64) {
+        self.open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&number);
+    }
+
+    fn open_anew(&self, number: u64) -> Result<Arc<File>, ReadError> {
+        File::open(segment::path(&self.journal, number))
+            .map(Arc::new)
+            .map_err(|error| io_error(number, &error))
+    }
+
     fn file(&self, number: u64) -> Result<Arc<File>, ReadError> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = open.get(&number) {
             return Ok(Arc::clone(file));
         }
-        let file = File::open(segment::path(&self.journal, number))
-            .map_err(|error| io_error(number, &error))?;
+        let file = self.open_anew(number)?;
         if open.len() >= OPEN_SEGMENTS_MAX {
             open.clear();
         }
-        let file = Arc::new(file);
         open.insert(number, Arc::clone(&file));
         Ok(file)
     }
@@ -134,6 +164,8 @@ fn io_error(number: u64, error: &std::io::Error) -> ReadError {
 pub(crate) struct Cursor {
     places: Arc<Places>,
     window: Window,
+    /// Whether files are opened by their names, whatever other readers hold.
+    anew: bool,
     file: Option<Arc<File>>,
     next: Option<Place>,
     /// For errors: the first position of the next block, as far as known.
@@ -152,10 +184,24 @@ impl Cursor {
         Self {
             places,
             window: Window::new(read_ahead),
+            anew: false,
             file: None,
             next,
             position,
         }
+    }
+
+    /// The same, reading the files that have the segments' names now.
+    pub(crate) fn anew(places: &Arc<Places>, position: u64, read_ahead: usize) -> Self {
+        Self {
+            anew: true,
+            ..Self::near(places, position, read_ahead)
+        }
+    }
+
+    /// Where the next block begins, if it lies in the same segment as the last one.
+    pub(crate) fn place(&self) -> Option<Place> {
+        self.next
     }
 
     /// Skips to the block that holds `position` and reads it.
@@ -204,6 +250,9 @@ impl Cursor {
             };
             let file = match &self.file {
                 Some(file) => Arc::clone(file),
+                None if self.anew => {
+                    Arc::clone(self.file.insert(self.places.open_anew(place.segment)?))
+                }
                 None => Arc::clone(self.file.insert(self.places.file(place.segment)?)),
             };
             let bytes = self

@@ -125,6 +125,26 @@ pub(crate) fn list(journal: &Path) -> io::Result<Vec<u64>> {
     Ok(numbers)
 }
 
+/// Opens a segment and checks what it says of itself; answers its length too, or what is wrong.
+pub(crate) fn open(path: &Path, number: u64, log_id: Uuid) -> Result<(File, u64), String> {
+    let io = |error: io::Error| format!("segment {number} of the journal: {error}");
+    let file = File::open(path).map_err(io)?;
+    let length = file.metadata().map_err(io)?.len();
+    let mut window = Window::new(ENCODED_BYTES);
+    let header = SegmentHeader::decode(window.get(&file, 0, ENCODED_BYTES).map_err(io)?)
+        .ok_or_else(|| format!("the header of segment {number} is damaged"))?;
+    if header.number != number || header.log_id != log_id {
+        return Err(format!("segment {number} belongs elsewhere"));
+    }
+    if header.size != length {
+        let size = header.size;
+        return Err(format!(
+            "segment {number} has {length} bytes instead of {size}"
+        ));
+    }
+    Ok((file, length))
+}
+
 /// Makes a zero-filled segment, durably: it has its name only once it is whole.
 pub(crate) fn make(
     files: &dyn FileLayer,
