@@ -79,7 +79,7 @@ async fn with_little_room_commands_are_refused_by_name_and_taken_again_without_a
     let mut town = Town::in_folder(disk.folder(), 0).await;
     let admin = town.by(ADMIN);
     let hazard = town.report_by(CAPTAIN).await;
-    health(town.url(), "log.commands", ServingStatus::Serving).await;
+    health(town.url(), "commands", ServingStatus::Serving).await;
 
     disk.fill(LITTLE_MIB);
     let why = until_refused(&admin, true).await;
@@ -87,7 +87,7 @@ async fn with_little_room_commands_are_refused_by_name_and_taken_again_without_a
     let again = town.hazard(&town.id());
     let answer = town.by(CAPTAIN).call(again.clone()).await;
     refused(answer, Code::ResourceExhausted, "LOG_SPACE_LOW");
-    health(town.url(), "log.commands", ServingStatus::NotServing).await;
+    health(town.url(), "commands", ServingStatus::NotServing).await;
     health(town.url(), "", ServingStatus::Serving).await;
     let request = wire::GetHazardRequest {
         hazard_id: hazard,
@@ -98,7 +98,7 @@ async fn with_little_room_commands_are_refused_by_name_and_taken_again_without_a
     disk.clear();
     until_refused(&admin, false).await;
     town.done(CAPTAIN, again).await;
-    health(town.url(), "log.commands", ServingStatus::Serving).await;
+    health(town.url(), "commands", ServingStatus::Serving).await;
     town.stop().terminate().exits(0);
     town.folder.run(&["verify"], &[]).exits(0);
 }

@@ -240,7 +240,7 @@ fn look_up_key(dir: &Path) -> Result<Option<LookUpKey>, FolderError> {
 pub struct Keeping {
     /// The size of segments made from now on, in bytes; the usual one if absent.
     pub segment_bytes: Option<u64>,
-    /// Fewest bytes that must be free on its disk for commands to be taken; the usual number if absent.
+    /// The bytes that must be free on its disk for commits to be taken; the usual number if absent.
     pub low_space_bytes: Option<u64>,
     /// How it is verified while it is open; by default only when asked.
     pub scrub: ScrubOptions,

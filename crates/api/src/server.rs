@@ -138,12 +138,20 @@ pub async fn run(
     Ok(())
 }
 
+fn serving(is: bool) -> ServingStatus {
+    if is {
+        ServingStatus::Serving
+    } else {
+        ServingStatus::NotServing
+    }
+}
+
 /// The name under which health says whether both copies of the log and its index are whole, as far as
 /// the scrub knows: not serving means that something is left that it could not heal.
 pub const COPIES_HEALTH: &str = "log.copies";
 
 /// The name under which health says whether commands are taken; why not, `GetLog` says.
-pub const COMMANDS_HEALTH: &str = "log.commands";
+pub const COMMANDS_HEALTH: &str = "commands";
 
 /// Says that the server as a whole is not serving once the log takes no more commits for good:
 /// queries go on, and whoever watches health restarts the process. Where a restart does not help,
@@ -158,15 +166,15 @@ async fn watch_log(backend: Backend, health: HealthReporter) {
                 if !now {
                     tracing::error!("the log is not whole in both copies; see benniu log scrub");
                 }
-                health.set_service_status(COPIES_HEALTH, serving(now)).await;
+                let status = serving(now);
+                health.set_service_status(COPIES_HEALTH, status).await;
             }
         }
         let refusal = backend.executor.log().refusal();
         let now = refusal.is_none();
         if taken.replace(now) != Some(now) {
-            health
-                .set_service_status(COMMANDS_HEALTH, serving(now))
-                .await;
+            let status = serving(now);
+            health.set_service_status(COMMANDS_HEALTH, status).await;
         }
         if !poisoned && let Some(AppendError::Poisoned(why)) = refusal {
             tracing::error!(%why, "the log takes no more commits; restart the process");
@@ -176,14 +184,5 @@ async fn watch_log(backend: Backend, health: HealthReporter) {
                 .await;
         }
         tokio::time::sleep(HEALTH_EVERY).await;
-    }
-}
-
-/// The status of something that is well, or is not.
-fn serving(well: bool) -> ServingStatus {
-    if well {
-        ServingStatus::Serving
-    } else {
-        ServingStatus::NotServing
     }
 }

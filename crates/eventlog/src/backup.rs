@@ -417,6 +417,7 @@ fn end_of(manifest: &Manifest) -> Result<HeadSlot, BackupError> {
         epoch: manifest.epoch,
         sequence: 0,
         clean: true,
+        ended: true,
         position: manifest.position,
         hash,
         synced: 0,

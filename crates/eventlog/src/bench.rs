@@ -4,6 +4,8 @@
 //! - `append`: groups handed over to the writer, one large commit, many async tasks, beside a plain
 //!   file that is appended to and synced (`raw`)
 //! - `replay`: reading a log back, with and without parsing what is in it
+//! - `stream`: reading the events of one stream; `open`: opening a log
+//! - `cache`: cold and warm
 //!
 //! Only figures of one run compare: each row has its ratio to the baseline of the same pass, and
 //! the median of these over all passes is what counts.
@@ -16,26 +18,35 @@ use crate::disk::OpenError;
 use crate::log::{AppendError, CloseError, ReadError};
 
 mod append;
+mod cache;
 mod drafts;
+mod open;
 mod raw;
 mod replay;
+mod stream;
 
 pub use append::{AppendPlan, append};
+pub use open::{OpenPlan, open};
 pub use replay::{ReplayPlan, replay};
+pub use stream::{StreamPlan, stream};
 
 /// One measured figure. What does not apply to it is absent.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Row {
-    /// `append`, `fill` or `replay`.
+    /// `append`, `fill`, `replay`, `stream` or `open`.
     pub bench: &'static str,
     /// What was measured: `raw`, `raw_preallocated`, `writer` (single-event commits handed over
-    /// together), `one_commit`, `tasks`; `fill`; `blocks`, `decode`, `json_checked`, `json`.
+    /// together), `one_commit`, `tasks`; `fill`; `blocks`, `decode`, `json_checked`, `json`,
+    /// `partitions`; `block`, `stream`; `read_journal`, `after_clean_stop`, `after_kill`.
     pub variant: &'static str,
-    /// Events handed over together, or tasks that append one event each.
+    /// Events handed over together, tasks that append one event each, or the events of a stream.
     pub group: usize,
     /// Threads that read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<u64>,
+    /// Whether the files were in the system's cache: `cold` or `warm`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<&'static str>,
     /// Passes whose median this is.
     pub passes: usize,
     /// Events measured in all passes.
@@ -51,6 +62,13 @@ pub struct Row {
     /// For `replay`: as a share of reading and decoding without parsing, with as many threads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ratio_to_decode: Option<f64>,
+    /// For `stream` and `open`: the median over the passes of the mean time as a multiple of that of
+    /// the baseline, which is reading and unpacking one block, or reading the journal's bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub times_baseline: Option<f64>,
+    /// Bytes that disks gave in all passes, where the system tells it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fetched_bytes: Option<u64>,
     /// The least ratio to the plain file that the design asks for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<f64>,
@@ -161,6 +179,19 @@ fn ratio(samples: &[Sample], baseline: &[Sample]) -> Option<f64> {
     (!ratios.is_empty()).then(|| median(ratios))
 }
 
+/// The median over the passes of one figure's mean time as a multiple of another's.
+fn times(samples: &[Sample], baseline: &[Sample]) -> Option<f64> {
+    let seconds = |sample: &Sample| {
+        sample.elapsed.as_secs_f64() / float(sample.latencies.len() as u64).max(1.0)
+    };
+    let times: Vec<f64> = samples
+        .iter()
+        .zip(baseline)
+        .map(|(sample, baseline)| seconds(sample) / seconds(baseline).max(1e-9))
+        .collect();
+    (!times.is_empty()).then(|| median(times))
+}
+
 /// Resident memory of this process, where `/proc` tells it.
 fn resident_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
@@ -225,12 +256,44 @@ mod tests {
             ..ReplayPlan::new(&plan.log_dir())
         };
         replay(&once, &mut |row| rows.push(row)).unwrap();
-        assert_eq!(rows.len(), 8);
+        assert_eq!(rows.len(), 2 * 2 * 5);
         assert!(rows.iter().all(|row| row.events >= report.events));
         assert!(
             serde_json::to_string(&rows[0])
                 .unwrap()
                 .contains("\"variant\":\"blocks\"")
         );
+
+        rows.clear();
+        let few = StreamPlan {
+            streams: 5,
+            passes: 1,
+            ..StreamPlan::new(&plan.log_dir())
+        };
+        stream(&few, &mut |row| rows.push(row)).unwrap();
+        let told = rows.iter().map(|row| (row.variant, row.group, row.cache));
+        let (cold, warm) = (Some("cold"), Some("warm"));
+        let expected = [6, 20].into_iter().flat_map(|length| {
+            [cold, warm]
+                .into_iter()
+                .flat_map(move |cache| [("block", length, cache), ("stream", length, cache)])
+        });
+        assert!(told.eq(expected));
+        assert!(rows[1].events == 30 && rows[1].times_baseline.unwrap() > 0.0);
+
+        rows.clear();
+        let once = OpenPlan {
+            passes: 1,
+            options: plan.options.clone(),
+            ..OpenPlan::new(&plan.log_dir())
+        };
+        open(&once, &mut |row| rows.push(row)).unwrap();
+        let told = rows.iter().map(|row| (row.variant, row.cache));
+        let variants = ["read_journal", "after_clean_stop", "after_kill"];
+        let expected = [cold, warm]
+            .into_iter()
+            .flat_map(|cache| variants.map(|variant| (variant, cache)));
+        assert!(told.eq(expected));
+        assert_eq!(rows[2].log_events, Some(report.events));
     }
 }

@@ -29,12 +29,12 @@ struct State {
     /// The last position of which both copies are synced.
     synced: u64,
     bytes: u64,
-    /// Bytes since the room on the disk was looked at.
-    unseen: u64,
     /// Blocks were put in again, so that a checkpoint is due although no position is new.
     again: bool,
     /// Checkpoints that have ended.
     ended: u64,
+    /// Bytes since the room on the disk was looked at.
+    unseen: u64,
     stop: bool,
     bad: Option<String>,
 }
@@ -159,6 +159,12 @@ impl Monitor {
     pub(crate) fn mark_bad(&self, reason: &str) {
         self.0.mark_bad(reason);
     }
+
+    /// A checkpoint now, so that tests need not wait for one.
+    #[cfg(test)]
+    pub(crate) fn checkpoint(&self) {
+        self.0.checkpoint();
+    }
 }
 
 /// The second copy as the writer feeds it.
@@ -186,9 +192,9 @@ impl Checkpoints {
                 position: synced,
                 synced,
                 bytes: 0,
-                unseen: 0,
                 again: false,
                 ended: 0,
+                unseen: 0,
                 stop: false,
                 bad: None,
             }),
@@ -262,7 +268,8 @@ impl Checkpoints {
         Monitor(Arc::clone(&self.shared))
     }
 
-    /// Ends the thread and checkpoints; with `clean`, marks the log as closed cleanly.
+    /// Ends the thread and checkpoints, and marks the log as ended here; with `clean`, as closed
+    /// cleanly too.
     pub(crate) fn close(mut self, clean: bool) -> io::Result<()> {
         self.stop();
         self.shared.checkpoint();
@@ -270,6 +277,7 @@ impl Checkpoints {
         let mut head = self.shared.head();
         let slot = HeadSlot {
             clean: clean && whole,
+            ended: true,
             ..head.last()
         };
         self.shared.space.finish(|| head.write(slot))?.sync()?;

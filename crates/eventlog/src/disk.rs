@@ -23,6 +23,7 @@ use crate::journal::segment::SEGMENT_BYTES;
 use crate::log::{AppendError, BoxFuture, CloseError, Commits, EventLog, ReadError};
 use crate::newer::Newer;
 use crate::open::{self, Opened};
+use crate::packed::PackedBlocks;
 use crate::prepare::prepare;
 use crate::queue::{Answer, Waiting};
 use crate::scrub::{Scrub, ScrubOptions, Scrubber, Target};
@@ -405,6 +406,11 @@ impl EventLog for DiskLog {
         self.shared.view.read(from, to.min(position))
     }
 
+    fn read_packed(&self, from: u64, to: u64) -> PackedBlocks {
+        let position = *self.shared.published.borrow();
+        self.shared.view.read_packed(from, to.min(position))
+    }
+
     fn read_stream(
         &self,
         stream: &StreamName,
@@ -469,12 +475,14 @@ impl Drop for DiskLog {
 }
 
 #[cfg(test)]
-mod damage_tests;
+pub(crate) mod damage_tests;
 #[cfg(test)]
 mod fault_tests;
 #[cfg(test)]
 mod full_tests;
 #[cfg(test)]
 mod index_tests;
+#[cfg(test)]
+mod model_tests;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -312,6 +312,7 @@ fn finish(dir: &Path, options: &Options, note: &Note, branch: Branch<'_>) -> Res
         epoch: note.epoch,
         sequence: old.map_or(0, |old| old.sequence),
         clean: false,
+        ended: false,
         position: note.position,
         hash,
         synced: old.map_or(0, |old| old.synced.min(kept)),

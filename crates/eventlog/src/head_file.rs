@@ -3,11 +3,13 @@
 //! ```text
 //! head := slot (padded to 4096 bytes) slot
 //! slot, little-endian, by offset:
-//!   0  magic "bn-head\n"       8  format version:2     10  flags:2 (bit 0: closed cleanly)
+//!   0  magic "bn-head\n"       8  format version:2     10  flags:2
 //!  12  epoch:4                16  sequence:8           24  log id:16
 //!  40  last acknowledged position:8                    48  hash of its block:32
 //!  80  last position synced in both copies:8           88  zeros:4       92  CRC-32 of 0..92
 //! ```
+//!
+//! Flags: bit 0, closed cleanly; bit 1, closed with something in it that must be verified whole.
 //!
 //! The valid slot with the higher sequence counts; writing goes to the other one. A whole slot of a
 //! newer format version makes the file unreadable: which slot counts is that version's to say.
@@ -28,6 +30,7 @@ pub(crate) const HEAD_FILE: &str = "head";
 const MAGIC: &[u8; 8] = b"bn-head\n";
 const HEAD_FORMAT_VERSION: u16 = 1;
 const FLAG_CLEAN: u16 = 1;
+const FLAG_DISTRUSTED: u16 = 2;
 pub(crate) const SLOT_BYTES: usize = 96;
 pub(crate) const SLOT_STRIDE: u64 = 4_096;
 
@@ -37,7 +40,10 @@ pub(crate) struct HeadSlot {
     pub(crate) log_id: Uuid,
     pub(crate) epoch: u32,
     pub(crate) sequence: u64,
+    /// Whether it was closed with nothing known that is wrong in it.
     pub(crate) clean: bool,
+    /// Whether it was closed at all: then it ends at `position`, whatever is wrong before.
+    pub(crate) ended: bool,
     pub(crate) position: u64,
     pub(crate) hash: [u8; 32],
     pub(crate) synced: u64,
@@ -49,7 +55,12 @@ impl HeadSlot {
         let mut put = |at: usize, part: &[u8]| bytes[at..at + part.len()].copy_from_slice(part);
         put(0, MAGIC);
         put(8, &HEAD_FORMAT_VERSION.to_le_bytes());
-        put(10, &(if self.clean { FLAG_CLEAN } else { 0 }).to_le_bytes());
+        let flags = match (self.clean, self.ended) {
+            (true, _) => FLAG_CLEAN,
+            (false, true) => FLAG_DISTRUSTED,
+            (false, false) => 0,
+        };
+        put(10, &flags.to_le_bytes());
         put(12, &self.epoch.to_le_bytes());
         put(16, &self.sequence.to_le_bytes());
         put(24, self.log_id.as_bytes());
@@ -96,6 +107,7 @@ impl HeadSlot {
             epoch: number(12)?,
             sequence: wide(16)?,
             clean: short(10)? & FLAG_CLEAN != 0,
+            ended: short(10)? & (FLAG_CLEAN | FLAG_DISTRUSTED) != 0,
             position: wide(40)?,
             hash: *bytes[48..].first_chunk()?,
             synced: wide(80)?,
@@ -189,9 +201,22 @@ mod tests {
             epoch: 1,
             sequence: 0,
             clean: false,
+            ended: false,
             position,
             hash: [3; 32],
             synced: 2,
+        }
+    }
+
+    #[test]
+    fn a_slot_says_how_the_log_was_closed() {
+        for (clean, ended) in [(true, true), (false, true), (false, false)] {
+            let slot = HeadSlot {
+                clean,
+                ended,
+                ..slot(4)
+            };
+            assert_eq!(parse(&slot.encode()), Ok(Some(slot)));
         }
     }
 

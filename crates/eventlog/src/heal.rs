@@ -6,7 +6,7 @@
 //!
 //! The chain is laid out as the log had laid it out, what follows it is taken over as it is, and the
 //! result is surveyed like any journal: the rules for torn writes and for the end are those of
-//! `survey`. Beyond them, the *end must be vouched for*: by a head that was closed cleanly there; or
+//! `survey`. Beyond them, the *end must be vouched for*: by the head of a log that was closed there; or
 //! by the old segment, which still has its whole length and, where the last block lies, something
 //! in every sector. Zeros behind a block that itself was turned into zeros say nothing.
 
@@ -61,8 +61,8 @@ pub(crate) fn diagnose(
     head: Option<HeadSlot>,
 ) -> Result<Result<Surveyed, Damage>, OpenError> {
     let unproven = match survey::survey(options.plan(dir), Extent::Proven(head), &mut |_| ()) {
-        // A head that was closed cleanly says itself where the end is.
-        Ok(surveyed) if head.is_some_and(|head| head.clean) => return Ok(Ok(surveyed)),
+        // The head of a log that was closed says itself where the end is.
+        Ok(surveyed) if head.is_some_and(|head| head.ended) => return Ok(Ok(surveyed)),
         Ok(surveyed) => {
             let beyond = copy_beyond(dir, options, &surveyed)?;
             return Ok(beyond.map_or(Ok(surveyed), Err));
@@ -190,10 +190,10 @@ impl Healing<'_> {
         let files = &*self.options.files;
         let mut staging = Staging::start(files, self.journal, defaults, link.place)?;
         let end = merged.follow(*link, &mut |linked| staging.put(&linked))?;
-        let clean_end = self
+        let closed_end = self
             .head
-            .is_some_and(|head| head.clean && head.position == end.position);
-        staging.end(clean_end)?;
+            .is_some_and(|head| head.ended && head.position == end.position);
+        staging.end(closed_end)?;
 
         let refuse = |why: String| {
             Ok(Err(OpenError::Damaged {
@@ -221,7 +221,7 @@ impl Healing<'_> {
         if surveyed.end.position != end.position {
             return refuse("what was put together is not what was found".to_owned());
         }
-        if !clean_end && !self.vouched(&surveyed, staging.last())? {
+        if !closed_end && !self.vouched(&surveyed, staging.last())? {
             let end = end.position;
             return refuse(format!(
                 "nothing proves that position {end} is the last one"

@@ -10,6 +10,7 @@
 //!   (`head_file`), `view` reads, `index` finds streams; `heal` makes a damaged journal anew out of
 //!   both copies
 //! - `read_log`: the same folder for questions only; `verify`: checks both copies (`check`, `carve`)
+//! - `packed`: a range block by block; `parallel`: replaying it with several threads
 //! - `scrub`: verifies both copies and the index again while the log is open, and heals them
 //! - `fork`: a new epoch begins at a proven end, after an accepted loss or a restored backup
 //! - `backup`: copies of a log that grow, and a log made out of one
@@ -54,6 +55,8 @@ mod journal;
 mod log;
 mod newer;
 mod open;
+mod packed;
+mod parallel;
 mod prepare;
 mod queue;
 mod read_log;
@@ -79,6 +82,8 @@ mod contract;
 mod faults;
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod history;
 
 pub use clock::{Clock, SimulatedClock, SystemClock};
 pub use commit::{
@@ -90,6 +95,8 @@ pub use index::IndexSize;
 pub use info::{BytesOnDisk, EpochInfo, HeadInfo, LogInfo, SegmentInfo, VolumeInfo, info};
 pub use log::{AppendError, BoxFuture, CloseError, Commits, EventLog, ReadError};
 pub use memory::MemoryLog;
+pub use packed::{PackedBlock, PackedBlocks};
+pub use parallel::ParallelReplay;
 pub use read_log::{FolderState, ReadLog};
 pub use scrub::{
     SCRUB_BYTES_PER_SECOND, SCRUB_EVERY, Scrub, ScrubFinding, ScrubOptions, ScrubOutcome,

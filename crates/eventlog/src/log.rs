@@ -7,6 +7,7 @@ use domain::StreamName;
 use uuid::Uuid;
 
 use crate::commit::{Commit, CommitDraft, Head, Receipt, RecordedEvent};
+use crate::packed::PackedBlocks;
 
 /// Bytes of a mebibyte.
 const MIB: u64 = 1024 * 1024;
@@ -30,6 +31,10 @@ pub trait EventLog: Send + Sync + 'static {
     /// The whole commits that overlap the positions `from..=to`, in order, up to the head at the
     /// time of the call. Ends after the first error.
     fn read(&self, from: u64, to: u64) -> Commits;
+
+    /// The same commits in the blocks they are stored in, not unpacked yet: for several threads, see
+    /// [`crate::ParallelReplay`].
+    fn read_packed(&self, from: u64, to: u64) -> PackedBlocks;
 
     /// At most `limit` events of a stream from a version on (versions start at 1), in order; at
     /// most `STREAM_READ_EVENTS_MAX`. Empty for a stream that does not exist.

@@ -14,6 +14,7 @@ use crate::gather::Gathering;
 use crate::index::{StreamKey, Tail};
 use crate::limits::STREAM_READ_EVENTS_MAX;
 use crate::log::{AppendError, BoxFuture, CloseError, Commits, EventLog, ReadError};
+use crate::packed::{PackedBlock, PackedBlocks};
 use crate::prepare::prepare;
 use crate::record;
 use crate::sequencer::{End, Sequencer};
@@ -214,6 +215,11 @@ impl EventLog for MemoryLog {
                 .unwrap_or_else(PoisonError::into_inner)
                 .decode(number)
         }))
+    }
+
+    fn read_packed(&self, from: u64, to: u64) -> PackedBlocks {
+        let commits = self.read(from, to);
+        Box::new(commits.map(|commit| commit.map(PackedBlock::ready)))
     }
 
     fn read_stream(

@@ -121,6 +121,7 @@ fn fill(dir: &Path, log_id: Uuid, options: &Options) -> Result<(), OpenError> {
         epoch: 1,
         sequence: 0,
         clean: true,
+        ended: true,
         position: 0,
         hash: crate::block::origin_hash(log_id),
         synced: 0,
@@ -194,6 +195,16 @@ fn proceed(dir: &Path, options: &Options, lock: File) -> Result<Opened, OpenErro
         healed: Vec::new(),
     };
     let mut surveyed = sound(dir, options, head, &mut report)?;
+    let mut newest = None;
+    if report.quick && surveyed.last_block > 0 {
+        newest = copy_as_closed(dir, options, &surveyed);
+        if newest.is_none() {
+            // The second copy is made anew only out of a journal that was verified whole: what is
+            // wrong may be in the journal, and then that copy is what heals it.
+            report.quick = false;
+            surveyed = verified(dir, options, head, &mut report)?;
+        }
+    }
     drop_torn(dir, options, &surveyed, &mut report)?;
     let wrong = surveyed.index.findings();
     if !wrong.is_empty() {
@@ -206,17 +217,20 @@ fn proceed(dir: &Path, options: &Options, lock: File) -> Result<Opened, OpenErro
     let end = surveyed.end;
     let synced = head.map_or(0, |head| head.synced.min(end.position));
     let last_block = surveyed.last_block;
-    let quick = report.quick;
     sled_copy::remove_fresh(dir)
         .map_err(|error| OpenError::io("removing a volume that was never finished", &error))?;
-    let volume = Reconciling {
+    let reconciling = Reconciling {
         dir,
         options,
         places: &places,
         synced,
+        doubted: options.thorough || head.is_some_and(|head| head.ended && !head.clean),
         report: &mut report,
-    }
-    .all(last_block, head.is_some_and(|head| head.clean), quick)?;
+    };
+    let volume = match newest {
+        Some(volume) => Some(volume),
+        None => reconciling.all(last_block, head.is_some_and(|head| head.clean))?,
+    };
 
     let space = Space::new(Arc::clone(&options.files), dir, options.wanted());
     let space = Arc::new(space);
@@ -225,6 +239,7 @@ fn proceed(dir: &Path, options: &Options, lock: File) -> Result<Opened, OpenErro
         epoch: end.epoch,
         sequence: head.map_or(0, |head| head.sequence),
         clean: false,
+        ended: false,
         position: end.position,
         hash: surveyed.journal.hash,
         synced: end.position,
@@ -306,6 +321,16 @@ fn sound(
             return Ok(surveyed);
         }
     }
+    verified(dir, options, head, report)
+}
+
+/// Surveys the whole journal and heals it.
+fn verified(
+    dir: &Path,
+    options: &Options,
+    head: Option<HeadSlot>,
+    report: &mut OpenReport,
+) -> Result<Surveyed, OpenError> {
     let damage = match heal::diagnose(dir, options, head)? {
         Ok(surveyed) => return Ok(surveyed),
         Err(damage) => damage,
@@ -363,6 +388,28 @@ fn drop_torn(
     Ok(())
 }
 
+/// The newest volume, open, if the second copy is as a clean stop leaves it: every volume is there
+/// and the last block is that of the journal, which is whole. What is before it is not looked at.
+fn copy_as_closed(dir: &Path, options: &Options, surveyed: &Surveyed) -> Option<Volume> {
+    let newest = volume_of(surveyed.last_block, options.volume_events);
+    let is_there = |number| volume_path(dir, number).join("db").exists();
+    if !(1..=newest).all(is_there) || volume_path(dir, newest + 1).exists() {
+        return None;
+    }
+    let places = Places::new(dir.join(JOURNAL_DIR), surveyed.index.marks());
+    let mut cursor = Cursor::near(&Arc::new(places), surveyed.last_block, POINT_BYTES);
+    let (header, block) = cursor.seek(surveyed.last_block).ok().flatten()?;
+    header.payload(block, true).ok()?;
+    let volume = Volume::open(dir, newest).ok()?;
+    let same = matches!(volume.last(), Ok(Some((first, held)))
+        if first == header.first_position && held == block);
+    if !same {
+        volume.close();
+        return None;
+    }
+    Some(volume)
+}
+
 /// Brings the second copy to where the journal is.
 struct Reconciling<'a> {
     dir: &'a Path,
@@ -370,17 +417,14 @@ struct Reconciling<'a> {
     places: &'a Arc<Places>,
     /// The last position that the second copy was known to hold.
     synced: u64,
+    /// Whether no volume is known to be whole.
+    doubted: bool,
     report: &'a mut OpenReport,
 }
 
 impl Reconciling<'_> {
     /// Reconciles what may lack something; answers the newest volume, open.
-    fn all(
-        mut self,
-        last_block: u64,
-        clean: bool,
-        quick: bool,
-    ) -> Result<Option<Volume>, OpenError> {
+    fn all(mut self, last_block: u64, clean: bool) -> Result<Option<Volume>, OpenError> {
         if last_block == 0 {
             return Ok(None);
         }
@@ -390,16 +434,11 @@ impl Reconciling<'_> {
         }
         let mut open = None;
         for number in 1..=newest {
-            let known = self.synced > number * self.options.volume_events || clean;
+            let past = self.synced > number * self.options.volume_events;
+            let known = !self.doubted && (past || clean);
             let path = volume_path(self.dir, number);
             if number < newest && known && path.join("db").exists() {
                 continue;
-            }
-            if quick
-                && number == newest
-                && let Some(volume) = self.ends_with(number, last_block)
-            {
-                return Ok(Some(volume));
             }
             let volume = self.one(number, last_block)?;
             open = match volume {
@@ -411,28 +450,6 @@ impl Reconciling<'_> {
             };
         }
         Ok(open)
-    }
-
-    /// A volume whose last block is that of the journal; what is before it is left to a thorough
-    /// check. `None` if it is not: then it is compared whole.
-    fn ends_with(&self, number: u64, last_block: u64) -> Option<Volume> {
-        if !volume_path(self.dir, number).join("db").exists() {
-            return None;
-        }
-        let volume = Volume::open(self.dir, number).ok()?;
-        let mut cursor = Cursor::near(self.places, last_block, POINT_BYTES);
-        let wanted = cursor.seek(last_block).ok().flatten();
-        let same = match (wanted, volume.last()) {
-            (Some((header, block)), Ok(Some((first, held)))) => {
-                first == header.first_position && held == block
-            }
-            _ => false,
-        };
-        if !same {
-            volume.close();
-            return None;
-        }
-        Some(volume)
     }
 
     /// Reconciles one volume. One that cannot be used is left closed, to be made anew next time.

@@ -18,6 +18,7 @@ use crate::journal::segment::JOURNAL_DIR;
 use crate::log::{AppendError, BoxFuture, CloseError, Commits, EventLog, ReadError};
 use crate::newer;
 use crate::open::LOCK_FILE;
+use crate::packed::PackedBlocks;
 use crate::survey::{self, Extent};
 use crate::view::View;
 
@@ -146,6 +147,10 @@ impl EventLog for ReadLog {
 
     fn read(&self, from: u64, to: u64) -> Commits {
         self.view.read(from, to.min(self.head.position))
+    }
+
+    fn read_packed(&self, from: u64, to: u64) -> PackedBlocks {
+        self.view.read_packed(from, to.min(self.head.position))
     }
 
     fn read_stream(

@@ -1,7 +1,7 @@
 //! Reading what is in the journal, by position and by stream. Owns the index, the block table and
 //! a small cache of decoded blocks; never writes and never knows who appends.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +15,7 @@ use crate::index::{Index, StreamKey};
 use crate::journal::place::{Cursor, POINT_BYTES, Places, SEQUENTIAL_BYTES};
 use crate::limits::{BLOCK_CACHE_BYTES_MAX, STREAM_READ_EVENTS_MAX};
 use crate::log::{Commits, ReadError};
+use crate::packed::{PackedBlock, PackedBlocks, PackedReader};
 use crate::record;
 
 /// The readable part of a log.
@@ -52,6 +53,21 @@ impl OpenBlock {
     fn commit(&self, number: usize) -> Result<Commit, ReadError> {
         let record = self.payload.slice(self.records[number].clone());
         record::decode(&record).map_err(|error| self.damaged(&error))
+    }
+
+    /// The commits that overlap some positions, in order.
+    pub(crate) fn commits(&self, from: u64, to: u64) -> Result<Vec<Commit>, ReadError> {
+        let mut commits = Vec::with_capacity(self.records.len());
+        for number in 0..self.records.len() {
+            let commit = self.commit(number)?;
+            if commit.header.first_position > to {
+                break;
+            }
+            if commit.header.last_position() >= from {
+                commits.push(commit);
+            }
+        }
+        Ok(commits)
     }
 
     fn damaged(&self, what: &dyn std::fmt::Display) -> ReadError {
@@ -269,16 +285,23 @@ impl View {
         let cursor = Cursor::near(&self.places, from, ahead);
         Box::new(RangeReader {
             view: Arc::clone(self),
-            cursor,
-            from,
-            to,
-            ready: VecDeque::new(),
-            done: false,
+            blocks: PackedReader::new(cursor, from, to),
+            ready: Vec::new().into_iter(),
         })
+    }
+
+    /// See [`crate::EventLog::read_packed`]; `to` must not lie beyond the acknowledged end.
+    pub(crate) fn read_packed(self: &Arc<Self>, from: u64, to: u64) -> PackedBlocks {
+        let from = from.max(1);
+        let cursor = Cursor::near(&self.places, from, SEQUENTIAL_BYTES);
+        let view = Arc::clone(self);
+        let blocks = PackedReader::new(cursor, from, to);
+        Box::new(blocks.map(move |block| view.noticed(block)))
     }
 }
 
-fn open(header: &BlockHeader, bytes: &[u8]) -> Result<OpenBlock, ReadError> {
+/// Unpacks a block.
+pub(crate) fn open(header: &BlockHeader, bytes: &[u8]) -> Result<OpenBlock, ReadError> {
     header
         .payload(bytes, false)
         .and_then(|payload| OpenBlock::new(header, payload))
@@ -291,36 +314,8 @@ fn open(header: &BlockHeader, bytes: &[u8]) -> Result<OpenBlock, ReadError> {
 /// Reads commits block by block.
 struct RangeReader {
     view: Arc<View>,
-    cursor: Cursor,
-    from: u64,
-    to: u64,
-    ready: VecDeque<Commit>,
-    done: bool,
-}
-
-impl RangeReader {
-    /// Reads the next block that holds something of the range.
-    fn fill(&mut self) -> Result<(), ReadError> {
-        let Some((header, bytes)) = self.cursor.seek(self.from)? else {
-            let what = "the journal ends early".to_owned();
-            return Err(ReadError::Damaged {
-                position: self.from,
-                what,
-            });
-        };
-        let block = open(&header, bytes)?;
-        for number in 0..block.records.len() {
-            let commit = block.commit(number)?;
-            if commit.header.first_position > self.to {
-                break;
-            }
-            if commit.header.last_position() >= self.from {
-                self.ready.push_back(commit);
-            }
-        }
-        self.from = header.last_position() + 1;
-        Ok(())
-    }
+    blocks: PackedReader,
+    ready: std::vec::IntoIter<Commit>,
 }
 
 impl Iterator for RangeReader {
@@ -328,15 +323,15 @@ impl Iterator for RangeReader {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some(commit) = self.ready.pop_front() {
+            if let Some(commit) = self.ready.next() {
                 return Some(Ok(commit));
             }
-            if self.done || self.from > self.to {
-                return None;
-            }
-            if let Err(error) = self.fill() {
-                self.done = true;
-                return Some(self.view.noticed(Err(error)));
+            match self.blocks.next()?.and_then(PackedBlock::unpack) {
+                Ok(commits) => self.ready = commits.into_iter(),
+                Err(error) => {
+                    self.blocks.end();
+                    return Some(self.view.noticed(Err(error)));
+                }
             }
         }
     }

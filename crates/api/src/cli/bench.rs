@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant as Stopwatch};
 
-use eventlog::bench::{AppendPlan, ReplayPlan};
+use eventlog::bench::{AppendPlan, OpenPlan, ReplayPlan, StreamPlan};
 use eventlog::{EventLog as _, ReadLog};
 use projections::feed::Decoder;
 use projections::read_model::ReadModel as _;
@@ -33,8 +33,14 @@ pub(super) struct Args {
 enum What {
     /// Appending to a log, beside plain and preallocated files that are appended to and synced
     Append(Append),
-    /// Reading a log from its first event, beside decoding without parsing
+    /// Reading a log from its first event, cold and warm, on one thread and on two, beside decoding
+    /// without parsing
     Replay(Read),
+    /// Reading the events of single streams, cold and warm, beside reading one block
+    Stream(Read),
+    /// Opening a log after a clean stop and as after a kill, cold and warm, beside reading its
+    /// journal's bytes; takes the log's lock
+    Open(Read),
     /// Folding the read models from the first event, beside reading and decoding alone
     Rebuild(Read),
 }
@@ -77,6 +83,26 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
             plan.passes = passes(args.passes);
             let measured =
                 blocking(move || eventlog::bench::replay(&plan, &mut print).map_err(could_not));
+            let measured = measured.await;
+            drop(kept);
+            measured
+        }
+        What::Stream(args) => {
+            let (dir, kept) = log_to_read(&args).await?;
+            let mut plan = StreamPlan::new(&dir);
+            plan.passes = passes(args.passes);
+            let measured =
+                blocking(move || eventlog::bench::stream(&plan, &mut print).map_err(could_not));
+            let measured = measured.await;
+            drop(kept);
+            measured
+        }
+        What::Open(args) => {
+            let (dir, kept) = log_to_read(&args).await?;
+            let mut plan = OpenPlan::new(&dir);
+            plan.passes = passes(args.passes);
+            let measured =
+                blocking(move || eventlog::bench::open(&plan, &mut print).map_err(could_not));
             let measured = measured.await;
             drop(kept);
             measured

@@ -55,14 +55,14 @@ pub(super) struct Args {
 struct File {
     /// As `--listen`.
     listen: Option<SocketAddr>,
-    /// As `--min-free-mib`.
-    min_free_mib: Option<u32>,
     /// As `--scrub-rate`.
     scrub_rate: Option<u64>,
     /// As `--scrub-hours`.
     scrub_hours: Option<u64>,
     /// As `--segment-kib`.
     segment_kib: Option<u64>,
+    /// As `--min-free-mib`.
+    min_free_mib: Option<u32>,
 }
 
 impl File {
@@ -101,12 +101,12 @@ fn keeping(args: &Args, file: &File) -> Result<Keeping, Failure> {
     let segment = args.segment_kib.or(file.segment_kib);
     let min_free = args.min_free_mib.or(file.min_free_mib);
     Ok(Keeping {
-        low_space_bytes: min_free.map(|mib| u64::from(mib) * MIB),
         scrub: scrub::options(
             within("scrub-rate", rate, 0..=scrub::RATE_MIB_MAX)?,
             within("scrub-hours", hours, 1..=scrub::EVERY_HOURS_MAX)?,
         ),
         segment_bytes: within("segment-kib", segment, SEGMENT_KIB)?.map(|kib| kib * 1024),
+        low_space_bytes: min_free.map(|mib| u64::from(mib) * MIB),
     })
 }
 
@@ -204,21 +204,20 @@ mod tests {
             file.listen,
             Some("127.0.0.1:7".parse().expect("an address"))
         );
-        let file = read("min-free-mib = 9").expect("settings");
-        assert_eq!((file.listen, file.min_free_mib), (None, Some(9)));
-        let file = read("scrub-rate = 4\nscrub-hours = 2\nsegment-kib = 1024").expect("settings");
+        let file = read("scrub-rate = 4\nscrub-hours = 2\nsegment-kib = 1024\nmin-free-mib = 9")
+            .expect("settings");
         let args = Args {
             data: PathBuf::new(),
             listen: None,
-            min_free_mib: Some(3),
+            min_free_mib: None,
             config: None,
             scrub_rate: Some(0),
             scrub_hours: None,
             segment_kib: None,
         };
         let kept = keeping(&args, &file).expect("they lie within their bounds");
-        assert_eq!(kept.low_space_bytes, Some(3 * MIB));
         assert_eq!(kept.segment_bytes, Some(1024 * 1024));
+        assert_eq!(kept.low_space_bytes, Some(9 * MIB));
         assert_eq!(kept.scrub.every, None, "the flag goes before the file");
         let file = read("segment-kib = 255").expect("settings");
         assert!(

@@ -9,8 +9,11 @@ use crate::entropy::Entropy;
 /// Streams that are written in turn.
 const STREAMS: usize = 64;
 
-/// Events after which a stream is finished and another takes its place.
-const EVENTS_PER_STREAM: u64 = 6;
+/// Events after which a stream is finished and another takes its place: a hazard's life, and in
+/// every eighth place that of a long one.
+fn events_per_stream(place: usize) -> u64 {
+    if place % 8 == 7 { 20 } else { 6 }
+}
 
 const KINDS: [&str; 4] = [
     "StreetLightOut",
@@ -55,7 +58,7 @@ impl Drafts {
             let place = usize::try_from(self.next + number as u64 / 16).unwrap_or_default();
             let place = place % STREAMS;
             let one_of_many = events > 1;
-            if self.streams[place].1 >= EVENTS_PER_STREAM && !one_of_many {
+            if self.streams[place].1 >= events_per_stream(place) && !one_of_many {
                 self.streams[place] = (name(&self.entropy), 0);
             }
             let (stream, version) = &mut self.streams[place];

@@ -1,14 +1,19 @@
 //! Measuring how fast a log is read back. Owns the passes; never writes.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use serde::de::IgnoredAny;
 
+use super::cache::{Cache, fetched_bytes};
 use super::{BenchError, Row, Sample, ratio, resident_bytes, row};
+use crate::commit::Commit;
+use crate::index::StreamKey;
 use crate::journal::place::{Cursor, SEQUENTIAL_BYTES};
 use crate::log::{EventLog as _, ReadError};
+use crate::parallel::ParallelReplay;
 use crate::read_log::ReadLog;
 
 /// What to measure.
@@ -34,12 +39,16 @@ impl ReplayPlan {
 }
 
 /// What is done with each block or event, and its name.
-const VARIANTS: [(&str, Reading); 4] = [
+const VARIANTS: [(&str, Reading); 5] = [
     ("decode", Reading::Decode),
     ("blocks", Reading::Blocks),
     ("json_checked", Reading::JsonChecked),
     ("json", Reading::Json),
+    ("partitions", Reading::Partitions),
 ];
+
+/// Partitions of a replay that keeps the order of each.
+const PARTITIONS: usize = 16;
 
 #[derive(Clone, Copy)]
 enum Reading {
@@ -51,35 +60,75 @@ enum Reading {
     JsonChecked,
     /// Parse it into values.
     Json,
+    /// The same, block by block, each event given to the partition of its stream in order.
+    Partitions,
 }
 
-/// Reads a log from its start, on one thread and on two, and gives a row for each figure. What was
-/// read before is in the system's cache. Blocks: not for an async thread.
+/// Reads a log from its start, on one thread and on two, cold and warm, and gives a row for each
+/// figure. But for `partitions`, each thread has a part of the log to itself. Blocks: not for an
+/// async thread.
 pub fn replay(plan: &ReplayPlan, give: &mut dyn FnMut(Row)) -> Result<(), BenchError> {
     if plan.passes == 0 {
         return Err(BenchError::Plan("at least one pass is needed"));
     }
     let log = Arc::new(ReadLog::open(&plan.dir)?);
     let events = log.head().position.min(plan.events_max);
-    for threads in [1, 2] {
-        let mut samples: Vec<Vec<Sample>> = VARIANTS.iter().map(|_| Vec::new()).collect();
-        for _ in 0..plan.passes {
-            for ((_, reading), samples) in VARIANTS.iter().zip(&mut samples) {
-                samples.push(pass(&log, *reading, events, threads)?);
+    for cache in Cache::BOTH {
+        for threads in [1, 2] {
+            let mut samples: Vec<Vec<Sample>> = VARIANTS.iter().map(|_| Vec::new()).collect();
+            let mut fetched = [0; VARIANTS.len()];
+            for _ in 0..plan.passes {
+                let cells = VARIANTS.iter().zip(&mut samples).zip(&mut fetched);
+                for (((_, reading), samples), fetched) in cells {
+                    cache.prepare(&plan.dir)?;
+                    let before = fetched_bytes().unwrap_or(0);
+                    samples.push(pass(&log, *reading, events, threads)?);
+                    *fetched += fetched_bytes().unwrap_or(0) - before;
+                }
             }
-        }
-        for place in [1, 0, 2, 3] {
-            let (variant, own) = (VARIANTS[place].0, &samples[place]);
-            give(Row {
-                threads: Some(threads),
-                ratio_to_decode: ratio(own, &samples[0]),
-                log_events: Some(log.head().position),
-                resident_bytes: resident_bytes(),
-                ..row("replay", variant, 1, own)
-            });
+            for place in [1, 0, 2, 3, 4] {
+                let (variant, own) = (VARIANTS[place].0, &samples[place]);
+                give(Row {
+                    threads: Some(threads),
+                    cache: Some(cache.name()),
+                    fetched_bytes: Some(fetched[place]),
+                    ratio_to_decode: ratio(own, &samples[0]),
+                    log_events: Some(log.head().position),
+                    resident_bytes: resident_bytes(),
+                    ..row("replay", variant, 1, own)
+                });
+            }
         }
     }
     Ok(())
+}
+
+/// Reads a range block by block with several threads, in order within each partition.
+fn partitions(log: &ReadLog, events: u64, threads: u64) -> Result<u64, BenchError> {
+    let threads = usize::try_from(threads).ok().and_then(NonZeroUsize::new);
+    let replay = ParallelReplay {
+        threads: threads.unwrap_or(NonZeroUsize::MIN),
+        split: |commit: Commit| {
+            let parts = commit.events.iter().map(|event| {
+                let wrong = |error: serde_json::Error| ReadError::Damaged {
+                    position: event.position,
+                    what: error.to_string(),
+                };
+                let value: serde_json::Value =
+                    serde_json::from_slice(&event.payload).map_err(wrong)?;
+                let digest = StreamKey::of(&event.stream).digest();
+                let partition = usize::try_from(digest % PARTITIONS as u128).unwrap_or_default();
+                Ok((partition, value))
+            });
+            parts.collect::<Result<Vec<_>, ReadError>>()
+        },
+        fold: |count: &mut u64, value: serde_json::Value| {
+            std::hint::black_box(value);
+            *count += 1;
+        },
+    };
+    let counts = replay.run(log, (1, events), vec![0; PARTITIONS])?;
+    Ok(counts.into_iter().sum())
 }
 
 fn pass(
@@ -89,6 +138,14 @@ fn pass(
     threads: u64,
 ) -> Result<Sample, BenchError> {
     let start = Instant::now();
+    if matches!(reading, Reading::Partitions) {
+        let count = partitions(log, events, threads)?;
+        return Ok(Sample {
+            events: count,
+            elapsed: start.elapsed(),
+            latencies: Vec::new(),
+        });
+    }
     let share = events.div_ceil(threads).max(1);
     let count = std::thread::scope(|scope| {
         let parts: Vec<_> = (0..threads)
@@ -142,7 +199,7 @@ fn read(log: &ReadLog, reading: Reading, from: u64, to: u64) -> Result<u64, Read
                 Reading::JsonChecked => {
                     serde_json::from_slice::<IgnoredAny>(&event.payload).map_err(wrong)?;
                 }
-                Reading::Json => {
+                Reading::Json | Reading::Partitions => {
                     let value: serde_json::Value =
                         serde_json::from_slice(&event.payload).map_err(wrong)?;
                     std::hint::black_box(&value);

@@ -99,16 +99,21 @@ pub(crate) fn options_of_test() -> Options {
 
 /// Every file below a folder, with its bytes.
 pub(crate) fn contents(dir: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
+    try_contents(dir).unwrap()
+}
+
+/// The same of a log that is open: fails where a file was renamed or removed meanwhile.
+pub(crate) fn try_contents(dir: &Path) -> io::Result<std::collections::BTreeMap<PathBuf, Vec<u8>>> {
     let mut found = std::collections::BTreeMap::new();
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
         if path.is_dir() {
-            found.extend(contents(&path));
+            found.extend(try_contents(&path)?);
         } else {
-            found.insert(path.clone(), std::fs::read(&path).unwrap());
+            found.insert(path.clone(), std::fs::read(&path)?);
         }
     }
-    found
+    Ok(found)
 }
 
 /// Makes a folder hold these files and no others.

@@ -73,6 +73,7 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
         epoch: 1,
         sequence,
         clean,
+        ended: clean,
         position: 7 + sequence,
         hash: [3; 32],
         synced: 5,

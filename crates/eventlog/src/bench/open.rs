@@ -1,0 +1,136 @@
+//! Measuring how long a log takes to open. Owns the passes; appends nothing, and leaves the log
+//! closed cleanly.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::cache::{Cache, fetched_bytes};
+use super::{BenchError, Row, Sample, resident_bytes, row, times};
+use crate::disk::{DiskLog, Options};
+use crate::journal::segment::JOURNAL_DIR;
+use crate::log::EventLog as _;
+
+/// Bytes read at a time by the baseline.
+const READ_BYTES: usize = 1024 * 1024;
+
+/// What to measure.
+#[derive(Clone)]
+pub struct OpenPlan {
+    /// The folder of the log. Its lock is taken.
+    pub dir: PathBuf,
+    /// How often every figure is measured; the median counts. At least 1.
+    pub passes: usize,
+    /// How the log is opened.
+    pub options: Options,
+}
+
+impl OpenPlan {
+    /// The usual figures of a log.
+    pub fn new(dir: &Path) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            passes: 5,
+            options: Options::new(Arc::new(crate::clock::SystemClock::new())),
+        }
+    }
+}
+
+/// The variants of a log in one state of the cache.
+#[derive(Default)]
+struct Cell {
+    journal: Vec<Sample>,
+    clean: Vec<Sample>,
+    killed: Vec<Sample>,
+    fetched: [u64; 3],
+}
+
+/// Opens a log after a clean stop and as after a kill, cold and warm, beside reading the bytes of
+/// its journal, and gives a row for each. A kill is told to the log, which then is not marked as
+/// closed cleanly: the opening after it verifies everything, as it would then. Blocks: not for an
+/// async thread.
+pub fn open(plan: &OpenPlan, give: &mut dyn FnMut(Row)) -> Result<(), BenchError> {
+    if plan.passes == 0 {
+        return Err(BenchError::Plan("at least one pass is needed"));
+    }
+    let journal = plan.dir.join(JOURNAL_DIR);
+    // Whatever state it is in: the first figure is to be that of a clean stop.
+    timed_open(plan, false)?;
+    for cache in Cache::BOTH {
+        let mut cell = Cell::default();
+        let mut events = 0;
+        for _ in 0..plan.passes {
+            let mut measure =
+                |number: usize, work: &mut dyn FnMut() -> Result<Sample, BenchError>| {
+                    cache.prepare(&plan.dir)?;
+                    let before = fetched_bytes();
+                    let sample = work()?;
+                    let fetched = fetched_bytes().unwrap_or(0) - before.unwrap_or(0);
+                    cell.fetched[number] += fetched;
+                    Ok::<_, BenchError>(sample)
+                };
+            let read = measure(0, &mut || read_all(&journal))?;
+            let clean = measure(1, &mut || timed_open(plan, true))?;
+            let killed = measure(2, &mut || timed_open(plan, false))?;
+            events = clean.events;
+            cell.journal.push(read);
+            cell.clean.push(clean);
+            cell.killed.push(killed);
+        }
+        let variants = [
+            ("read_journal", &cell.journal),
+            ("after_clean_stop", &cell.clean),
+            ("after_kill", &cell.killed),
+        ];
+        for ((variant, samples), fetched) in variants.into_iter().zip(cell.fetched) {
+            let row = row("open", variant, 1, samples);
+            give(Row {
+                cache: Some(cache.name()),
+                times_baseline: times(samples, &cell.journal),
+                fetched_bytes: Some(fetched),
+                log_events: Some(events),
+                resident_bytes: resident_bytes(),
+                ..row
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Opens the log, timed, and closes it, so that the next opening finds it as after a clean stop or
+/// not.
+fn timed_open(plan: &OpenPlan, kill_next: bool) -> Result<Sample, BenchError> {
+    let start = Instant::now();
+    let log = DiskLog::open(&plan.dir, &plan.options)?;
+    let elapsed = start.elapsed();
+    let events = log.head().position;
+    if kill_next {
+        log.distrust();
+    }
+    log.close()?;
+    Ok(Sample {
+        events,
+        elapsed,
+        latencies: vec![elapsed],
+    })
+}
+
+/// Reads the bytes of the journal's files and drops them.
+fn read_all(journal: &Path) -> Result<Sample, BenchError> {
+    let start = Instant::now();
+    let mut bytes = vec![0; READ_BYTES];
+    for entry in std::fs::read_dir(journal)? {
+        let mut file = File::open(entry?.path())?;
+        while file.read(&mut bytes)? > 0 {
+            std::hint::black_box(&bytes);
+        }
+    }
+    let elapsed = start.elapsed();
+    Ok(Sample {
+        events: 0,
+        elapsed,
+        latencies: vec![elapsed],
+    })
+}
