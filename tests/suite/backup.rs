@@ -323,6 +323,7 @@ async fn a_log_that_is_only_moved_keeps_its_epoch_if_it_was_closed() {
     let verified = town.folder.run(&["verify"], &[]).exits(0);
     back_up(&town).exits(0);
     restore(&town, &moved, &["--moved"]).exits(0);
+    run_on(&moved, &["verify"], &[]).exits(0);
     let server = Server::start(&moved).await;
     let session = server.session(ADMIN).await;
     let log = session

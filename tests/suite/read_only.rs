@@ -73,7 +73,7 @@ fn answers(folder: &Folder, case: &str, temporary: &Path) -> Vec<Ran> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_folder_with_one_damaged_copy_answers_all_questions_as_before() {
     let mut town = busy().await;
-    let case = town.report().await.to_string();
+    let case = town.report().await;
     town.stop().terminate().exits(0);
     let temporary = tempfile::tempdir().expect("a temporary folder");
     let temporary = temporary.path();
@@ -89,7 +89,7 @@ async fn a_folder_with_one_damaged_copy_answers_all_questions_as_before() {
     let damages: [(&str, &dyn Fn()); 3] = [
         ("flipped", &|| Spot::after(&data, 4).damage_journal()),
         ("cut", &|| {
-            fs::write(&segment, &good[..good.len() / 2]).expect("cut")
+            fs::write(&segment, &good[..good.len() / 2]).expect("cut");
         }),
         ("deleted", &|| fs::remove_file(&segment).expect("deleted")),
     ];

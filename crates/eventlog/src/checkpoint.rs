@@ -1,11 +1,16 @@
-//! Checkpoints of the second copy and the file `head`. Owns the thread that syncs both in the
-//! background, and looks after the room for it (`space`); never touches the journal.
+//! Checkpoints of the second copy and the file `head`. Owns the thread that feeds the one and syncs
+//! both in the background, and looks after the room for it (`space`); never touches the journal.
+//!
+//! The writer only queues blocks: sled now and then takes milliseconds for one, which no appender
+//! should wait for. What waits was acknowledged on the journal's sync and is in the journal alone, as
+//! everything is until the next checkpoint.
 
+use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::head_file::{HeadFile, HeadSlot};
 use crate::sled_copy::{Volume, volume_of};
@@ -20,6 +25,31 @@ const LOOK_BYTES: u64 = 1024 * 1024;
 /// The most bytes between checkpoints.
 pub(crate) const CHECKPOINT_BYTES: u64 = 64 * 1024 * 1024;
 
+/// Bytes of blocks that wait for the second copy before its thread is woken for them. Fewer wait for
+/// the next checkpoint.
+const FEED_BYTES: u64 = 1024 * 1024;
+
+/// The most bytes of blocks that wait for the second copy; the writer waits before there are more.
+const FEED_BYTES_MAX: u64 = 32 * 1024 * 1024;
+
+/// A durable block that is not in the second copy yet.
+struct Fed {
+    first_position: u64,
+    last_position: u64,
+    bytes: Vec<u8>,
+}
+
+/// Blocks that wait, in order.
+#[derive(Default)]
+struct Feed {
+    blocks: VecDeque<Fed>,
+    bytes: u64,
+    /// Bytes since the last checkpoint, waiting or not.
+    unsynced: u64,
+    /// Bytes since the room on the disk was looked at.
+    unseen: u64,
+}
+
 struct State {
     volume: Option<Volume>,
     /// Volumes that are full and wait for their last checkpoint.
@@ -33,13 +63,18 @@ struct State {
     again: bool,
     /// Checkpoints that have ended.
     ended: u64,
-    /// Bytes since the room on the disk was looked at.
-    unseen: u64,
     stop: bool,
     bad: Option<String>,
 }
 
 struct Shared {
+    dir: PathBuf,
+    volume_events: u64,
+    feed: Mutex<Feed>,
+    /// Held by whoever empties the feed.
+    order: Mutex<()>,
+    /// Something was taken out of the feed.
+    fed: Condvar,
     state: Mutex<State>,
     wake: Condvar,
     head: Mutex<HeadFile>,
@@ -51,15 +86,63 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn feed(&self) -> MutexGuard<'_, Feed> {
+        self.feed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Inserts all blocks that wait. Failures only mark this copy bad.
+    fn insert_waiting(&self) {
+        // One caller at a time: the order of blocks is that of the feed.
+        let _in_order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(next) = self.take_waiting() {
+            let mut state = self.state();
+            if state.bad.is_none()
+                && let Err(reason) = self.insert(&mut state, &next)
+            {
+                drop(state);
+                self.mark_bad(&reason);
+            }
+        }
+    }
+
+    fn take_waiting(&self) -> Option<Fed> {
+        let mut feed = self.feed();
+        let next = feed.blocks.pop_front()?;
+        feed.bytes -= next.bytes.len() as u64;
+        drop(feed);
+        self.fed.notify_all();
+        Some(next)
+    }
+
+    fn insert(&self, state: &mut State, block: &Fed) -> Result<(), String> {
+        let number = volume_of(block.first_position, self.volume_events);
+        let volume = match state.volume.take() {
+            Some(volume) if volume.number == number => volume,
+            other => {
+                state.full.extend(other);
+                Volume::open(&self.dir, number)?
+            }
+        };
+        let result = volume.insert(block.first_position, &block.bytes);
+        state.volume = Some(volume);
+        state.position = block.last_position;
+        state.bytes += block.bytes.len() as u64;
+        result
+    }
+
     fn head(&self) -> MutexGuard<'_, HeadFile> {
         self.head.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Syncs the second copy, then says so in `head`.
+    /// Feeds and syncs the second copy, then says so in `head`.
     fn checkpoint(&self) {
+        self.insert_waiting();
         let (volume, full, position) = {
             let mut state = self.state();
             let bytes = std::mem::take(&mut state.bytes);
+            let mut feed = self.feed();
+            feed.unsynced = feed.bytes;
+            drop(feed);
             let again = std::mem::take(&mut state.again);
             if state.bad.is_some() || (state.position == state.synced && !again) {
                 return;
@@ -169,8 +252,6 @@ impl Monitor {
 
 /// The second copy as the writer feeds it.
 pub(crate) struct Checkpoints {
-    dir: PathBuf,
-    volume_events: u64,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -186,6 +267,11 @@ impl Checkpoints {
     ) -> io::Result<Self> {
         let synced = head.last().synced;
         let shared = Arc::new(Shared {
+            dir,
+            volume_events,
+            feed: Mutex::default(),
+            order: Mutex::default(),
+            fed: Condvar::new(),
             state: Mutex::new(State {
                 volume,
                 full: Vec::new(),
@@ -194,7 +280,6 @@ impl Checkpoints {
                 bytes: 0,
                 again: false,
                 ended: 0,
-                unseen: 0,
                 stop: false,
                 bad: None,
             }),
@@ -207,8 +292,6 @@ impl Checkpoints {
             .name("checkpoint".to_owned())
             .spawn(move || run(&for_thread))?;
         Ok(Self {
-            dir,
-            volume_events,
             shared,
             thread: Some(thread),
         })
@@ -227,39 +310,34 @@ impl Checkpoints {
         }
     }
 
-    /// Inserts a durable block. Failures only mark this copy bad.
+    /// Takes a durable block for the second copy; waits while too many wait.
     pub(crate) fn insert(&self, first_position: u64, last_position: u64, block: &[u8]) {
-        let number = volume_of(first_position, self.volume_events);
-        let mut state = self.shared.state();
-        if state.bad.is_some() {
-            return;
-        }
-        state.unseen += block.len() as u64;
-        if state.unseen >= LOOK_BYTES {
-            state.unseen = 0;
-            self.shared.space.look();
-            self.shared.space.prepare_checkpoint(state.bytes);
-        }
-        let volume = match state.volume.take() {
-            Some(volume) if volume.number == number => Ok(volume),
-            other => {
-                state.full.extend(other);
-                Volume::open(&self.dir, number)
-            }
-        };
-        let result = volume.and_then(|volume| {
-            let result = volume.insert(first_position, block);
-            state.volume = Some(volume);
-            result
+        let bytes = block.len() as u64;
+        let shared = &self.shared;
+        let too_many = |feed: &mut Feed| feed.bytes >= FEED_BYTES_MAX;
+        let feed = shared.fed.wait_while(shared.feed(), too_many);
+        let mut feed = feed.unwrap_or_else(PoisonError::into_inner);
+        feed.bytes += bytes;
+        feed.unsynced += bytes;
+        feed.unseen += bytes;
+        feed.blocks.push_back(Fed {
+            first_position,
+            last_position,
+            bytes: block.to_vec(),
         });
-        state.position = last_position;
-        state.bytes += block.len() as u64;
-        let due = state.bytes >= CHECKPOINT_BYTES || !state.full.is_empty();
-        drop(state);
-        match result {
-            Err(reason) => self.shared.mark_bad(&reason),
-            Ok(()) if due => self.shared.wake.notify_one(),
-            Ok(()) => {}
+        let look = feed.unseen >= LOOK_BYTES;
+        if look {
+            feed.unseen = 0;
+        }
+        let (waiting, unsynced) = (feed.bytes, feed.unsynced);
+        drop(feed);
+        if waiting >= FEED_BYTES {
+            // May come just before the thread falls asleep; the next block says it again.
+            shared.wake.notify_one();
+        }
+        if look {
+            shared.space.look();
+            shared.space.prepare_checkpoint(unsynced);
         }
     }
 
@@ -309,19 +387,29 @@ impl Drop for Checkpoints {
 }
 
 fn run(shared: &Shared) {
+    let mut last = Instant::now();
     loop {
-        let state = shared.state();
-        let ready = |state: &mut State| {
-            !state.stop && state.bytes < CHECKPOINT_BYTES && state.full.is_empty()
+        let until = CHECKPOINT_INTERVAL.saturating_sub(last.elapsed());
+        let idle = |state: &mut State| {
+            !state.stop && state.full.is_empty() && shared.feed().bytes < FEED_BYTES
         };
-        let waited = shared
-            .wake
-            .wait_timeout_while(state, CHECKPOINT_INTERVAL, ready);
-        let stop = waited.unwrap_or_else(PoisonError::into_inner).0.stop;
+        let waited = shared.wake.wait_timeout_while(shared.state(), until, idle);
+        let state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        let stop = state.stop;
+        drop(state);
         if stop {
             return;
         }
-        shared.space.look();
-        shared.checkpoint();
+        shared.insert_waiting();
+        let state = shared.state();
+        let due = state.bytes >= CHECKPOINT_BYTES
+            || !state.full.is_empty()
+            || last.elapsed() >= CHECKPOINT_INTERVAL;
+        drop(state);
+        if due {
+            last = Instant::now();
+            shared.space.look();
+            shared.checkpoint();
+        }
     }
 }

@@ -9,7 +9,8 @@
 //!   (`queue`, `journal`, `block`), `checkpoint` feeds the second copy (`sled_copy`) and the head
 //!   (`head_file`), `view` reads, `index` finds streams; `heal` makes a damaged journal anew out of
 //!   both copies
-//! - `read_log`: the same folder for questions only, damaged or not (`heal::stand_in`); `verify`: checks both copies (`check`, `carve`)
+//! - `read_log`: the same folder for questions only, damaged or not (`heal::stand_in`); `verify`:
+//!   checks both copies (`check`, `carve`)
 //! - `packed`: a range block by block; `parallel`: replaying it with several threads
 //! - `scrub`: verifies both copies and the index again while the log is open, and heals them
 //! - `fork`: a new epoch begins at a proven end, after an accepted loss or a restored backup

@@ -244,12 +244,7 @@ fn proceed(dir: &Path, options: &Options, lock: File) -> Result<Opened, OpenErro
         hash: surveyed.journal.hash,
         synced: end.position,
     };
-    let mut head_file = HeadFile::open(&*options.files, dir, slot)
-        .map_err(|error| OpenError::io("opening the head", &error))?;
-    head_file
-        .write(slot)
-        .and_then(|file| file.sync())
-        .map_err(|error| OpenError::io("writing the head", &error))?;
+    let head_file = marked_open(dir, options, slot)?;
     let journal = JournalAppend::open(
         Arc::clone(&options.files),
         &dir.join(JOURNAL_DIR),
@@ -296,6 +291,16 @@ fn proceed(dir: &Path, options: &Options, lock: File) -> Result<Opened, OpenErro
         volume_events: options.volume_events,
         options: options.clone(),
     })
+}
+
+/// Says in the head, durably, that the log is open.
+fn marked_open(dir: &Path, options: &Options, slot: HeadSlot) -> Result<HeadFile, OpenError> {
+    let mut head = HeadFile::open(&*options.files, dir, slot)
+        .map_err(|error| OpenError::io("opening the head", &error))?;
+    head.write(slot)
+        .and_then(|file| file.sync())
+        .map_err(|error| OpenError::io("writing the head", &error))?;
+    Ok(head)
 }
 
 /// Surveys the journal and heals it where it is damaged or shorter than the second copy.

@@ -11,7 +11,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::commit::Commit;
 use crate::log::{EventLog, ReadError};
-use crate::packed::PackedBlocks;
+use crate::packed::{PackedBlock, PackedBlocks};
 
 /// How a range is replayed.
 pub struct ParallelReplay<Split, Fold> {
@@ -73,7 +73,7 @@ impl<Split, Fold> ParallelReplay<Split, Fold> {
         while let Some((number, block)) = shared.next() {
             let guard = PanicGuard { shared, number };
             let parts = block
-                .and_then(|block| block.unpack())
+                .and_then(PackedBlock::unpack)
                 .map_err(Error::from)
                 .and_then(|commits| self.parts(commits, shared.partitions.len()));
             match parts {
@@ -154,7 +154,7 @@ struct Shared<'a, State, Error> {
 
 impl<State, Error> Shared<'_, State, Error> {
     /// The next block with its number, unless one has failed.
-    fn next(&self) -> Option<(u64, Result<crate::PackedBlock, ReadError>)> {
+    fn next(&self) -> Option<(u64, Result<PackedBlock, ReadError>)> {
         let mut blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
         if self.failed().is_some() {
             return None;

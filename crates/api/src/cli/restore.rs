@@ -8,7 +8,7 @@ use std::sync::Arc;
 use domain::genesis::EpochReason;
 use eventlog::backup::{self, Manifest};
 use eventlog::fork::{Held, Intent};
-use eventlog::{Entropy, EventLog as _, Options, ReadLog, SystemClock};
+use eventlog::{DiskLog, Entropy, EventLog as _, Options, ReadLog, SystemClock};
 
 use super::{Failure, watch::Watch};
 use crate::epoch::{self, Administrators, Told};
@@ -126,6 +126,10 @@ fn build(args: &Args, into: &Path) -> Result<Manifest, Failure> {
         )));
     }
     if args.moved {
+        // Nothing is appended, so nothing else opens it before it is in place: this makes its second
+        // copy, without which `verify` would find it wanting.
+        let log = DiskLog::open(into, &options).map_err(Failure::could_not)?;
+        log.close().map_err(Failure::could_not)?;
         return Ok(manifest);
     }
     let entropy = Entropy::system().map_err(Failure::could_not)?;

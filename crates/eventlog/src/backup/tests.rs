@@ -296,12 +296,13 @@ fn a_log_of_which_both_copies_have_lost_something_is_not_backed_up() {
     log.close().unwrap();
     drop(log);
     place.back_up().unwrap();
-    let before = files(&place.path("backup"));
+    let copied = files(&place.path("backup/journal"));
     let segment = place.path("log/journal/00000001.seg");
     let mut bytes = fs::read(&segment).unwrap();
     bytes[50_000] ^= 1;
     fs::write(&segment, bytes).unwrap();
     assert_eq!(place.back_up().unwrap().skipped, 1, "the other copy has it");
+    assert!(files(&place.path("backup/journal")) == copied);
     fs::remove_dir_all(place.path("log/log")).unwrap();
     let before = files(&place.path("backup"));
     let refused = place.back_up().unwrap_err();

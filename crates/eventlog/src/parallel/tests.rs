@@ -32,7 +32,11 @@ fn partition_of(stream: &domain::StreamName) -> usize {
 
 type Parts = Vec<(usize, u64)>;
 
-#[expect(clippy::unnecessary_wraps, reason = "the shape of a split")]
+#[expect(
+    clippy::unnecessary_wraps,
+    clippy::needless_pass_by_value,
+    reason = "the shape of a split"
+)]
 fn split(commit: Commit) -> Result<Parts, ReadError> {
     let parts = commit
         .events
