@@ -29,6 +29,7 @@ mod formats;
 mod import;
 mod kill;
 mod log_info;
+mod mediation;
 mod metrics;
 mod power;
 mod races;

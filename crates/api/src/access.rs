@@ -84,6 +84,133 @@ pub const TABLE: &[(&str, Requirement)] = &[
         "/benniu.v1.CheckpointService/RetireCheckpoint",
         RegisteredPrincipal,
     ),
+    (
+        "/benniu.v1.DisputeService/AcceptDispute",
+        RegisteredPrincipal,
+    ),
+    ("/benniu.v1.DisputeService/AddEvidence", RegisteredPrincipal),
+    (
+        "/benniu.v1.DisputeService/AdjournMediation",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.DisputeService/ArchiveDispute",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.DisputeService/ChallengeMediator",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.DisputeService/ConsentToExtension",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.DisputeService/DeclineDispute",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.DisputeService/FailMediation",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.DisputeService/FlagEscalationRisk",
+        RegisteredPrincipal,
+    ),
+    ("/benniu.v1.DisputeService/FormPanel", RegisteredPrincipal),
+    ("/benniu.v1.DisputeService/GetDispute", RegisteredPrincipal),
+    (
+        "/benniu.v1.DisputeService/GetMediationReport",
+        RegisteredPrincipal,
+    ),
+    ("/benniu.v1.DisputeService/GiveConsent", RegisteredPrincipal),
+    ("/benniu.v1.DisputeService/HoldSession", RegisteredPrincipal),
+    ("/benniu.v1.DisputeService/LinkRelapse", RegisteredPrincipal),
+    (
+        "/benniu.v1.DisputeService/ListDisputes",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.DisputeService/NotifyRights",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.DisputeService/ReachAgreement",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.DisputeService/RecordAssessment",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.DisputeService/RecordCourtDecision",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.DisputeService/RecordFollowUp",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.DisputeService/RecordPerformance",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.DisputeService/ReferToCourt",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.DisputeService/RefuseConsent",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.DisputeService/RegisterDispute",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.DisputeService/ReopenDispute",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.DisputeService/ReplaceMediator",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.DisputeService/RequestAssessment",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.DisputeService/RequestConfirmation",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.DisputeService/ScheduleSession",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.DisputeService/SealAgreement",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.DisputeService/SignAgreement",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.DisputeService/SignAsMediator",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.DisputeService/TerminateDispute",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.DisputeService/UrgePerformance",
+        RegisteredPrincipal,
+    ),
+    ("/benniu.v1.DisputeService/VerifyHelp", RegisteredPrincipal),
+    (
+        "/benniu.v1.DisputeService/WithdrawFromMediation",
+        RegisteredPrincipal,
+    ),
     ("/benniu.v1.HazardService/AssignOwner", RegisteredPrincipal),
     (
         "/benniu.v1.HazardService/ClaimRectification",

@@ -7,6 +7,7 @@
 mod boston;
 mod campaigns;
 mod checks;
+mod disputes;
 mod hazards;
 mod patrol;
 mod pilot;
@@ -204,6 +205,7 @@ impl Show<'_> {
         self.members(&admin).await?;
         self.coverage(&admin, &pilot).await?;
         self.cases(&admin).await?;
+        self.mediation(&admin).await?;
         self.points(&admin).await?;
         self.rebuild().await
     }
@@ -374,6 +376,38 @@ impl Show<'_> {
         let withdrawn: u32 = answer.hazards.iter().map(|h| h.breaches_withdrawn).sum();
         checks.expect("of these, deadlines breached", 1, standing);
         checks.expect("breaches withdrawn by a late fact", 1, withdrawn);
+        Ok(())
+    }
+
+    async fn mediation(&mut self, admin: &Session) -> Result<(), DemoError> {
+        report::title(self.out, "A wet wall: found on a visit, settled, performed")?;
+        let request = wire::GetDisputeRequest {
+            dispute_id: disputes::dispute_id(),
+            consistency: Some(after_all()),
+        };
+        let answer = admin.call(request).await?;
+        let dispute = answer.dispute.unwrap_or_default();
+        report::life(self.out, &answer.steps)?;
+        writeln!(
+            self.out,
+            "{} sessions beside the expert's work; {} of {} obligations performed; {}.",
+            dispute.sessions,
+            dispute.obligations_performed,
+            dispute.obligations,
+            dispute.state().as_str_name(),
+        )?;
+        let recount = self.recount()?;
+        let count = |name: &str| recount.types.get(name).copied().unwrap_or_default();
+        let checks = &mut self.checks;
+        checks.expect(
+            "disputes settled, performed and archived",
+            true,
+            dispute.state() == wire::DisputeState::Archived,
+        );
+        checks.expect("acts of the parties on paper", 4, {
+            count("PartyConsented") + count("AgreementSigned")
+        });
+        checks.expect("people rewarded for settling it", 1, count("HelpVerified"));
         Ok(())
     }
 

@@ -283,6 +283,13 @@ choices! {
     } unspecified Unknown;
     CaptureMethod = domain::patrol_shift::Method { Nfc, Qr, Geo, Manual };
     ClockKind = domain::genesis::ClockKind { Real, Simulated };
+    AgreementForm = domain::dispute::Form { Written, Oral };
+    CourtDecision = domain::dispute::CourtDecision { Confirmed, NotConfirmed, Void };
+    DisputeKind = domain::dispute::DisputeKind { Neighbour, Consumer, Other };
+    DisputeState = domain::dispute::DisputeState {
+        Registered, NotAccepted, Accepted, Scheduled, InMediation, Adjourned, Agreed, Performing,
+        Breached, Urged, Performed, ReferredToCourt, Void, Failed, Withdrawn, Terminated, Archived
+    } unspecified Unknown;
     DoorResult = domain::campaign::DoorResult { Home, Absent, Refused };
     HazardLevel = domain::hazard::HazardLevel { General, Major };
     HazardState = domain::hazard::HazardState {
@@ -293,7 +300,9 @@ choices! {
         PropertyStaff, SecurityGuard, CommunityWorker, BuildingHead, Volunteer
     };
     ReversalMode = domain::account::ReversalMode { PendingOnly, WithinBalance };
+    Remedy = domain::dispute::Remedy { Court, Arbitration, Administrative };
     Role = domain::member::Role { Captain, Instructor, Officer, Mediator, GridWorker };
+    SessionType = domain::dispute::SessionType { Joint, Separate, Persuasion };
     UnitLevel = domain::unit::UnitLevel { City, District, Station, Community, Grid };
     Urgency = domain::hazard::Urgency { Red, Yellow, Blue };
 }

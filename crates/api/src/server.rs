@@ -96,6 +96,7 @@ pub async fn run(
         administration_service_server::AdministrationServiceServer,
         campaign_service_server::CampaignServiceServer,
         checkpoint_service_server::CheckpointServiceServer,
+        dispute_service_server::DisputeServiceServer,
         hazard_service_server::HazardServiceServer,
         import_service_server::ImportServiceServer,
         member_service_server::MemberServiceServer,

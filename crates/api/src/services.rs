@@ -6,6 +6,7 @@
 pub mod administration;
 pub mod campaign;
 pub mod checkpoint;
+pub mod dispute;
 pub mod hazard;
 pub mod import;
 pub mod member;

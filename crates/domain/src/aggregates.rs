@@ -113,6 +113,7 @@ aggregates! {
     checkpoint::Checkpoint,
     claim::Claim,
     clock::SimulatedClock,
+    dispute::Dispute,
     genesis::Genesis,
     hazard::Hazard,
     import_batch::ImportBatch,

@@ -12,12 +12,13 @@ use crate::aggregates::{CATEGORIES, Event};
 const GOLDEN: &str = include_str!("../golden/events.jsonl");
 
 /// The sources that declare events, by category.
-const SOURCES: [(&str, &str); 17] = [
+const SOURCES: [(&str, &str); 18] = [
     ("account", include_str!("account.rs")),
     ("campaign", include_str!("campaign.rs")),
     ("checkpoint", include_str!("checkpoint.rs")),
     ("claim", include_str!("claim.rs")),
     ("clock", include_str!("clock.rs")),
+    ("dispute", include_str!("dispute/event.rs")),
     ("genesis", include_str!("genesis.rs")),
     ("hazard", include_str!("hazard.rs")),
     ("import_batch", include_str!("import_batch.rs")),

@@ -47,6 +47,10 @@ ids! {
     HazardId
     /// A campaign wave.
     CampaignId
+    /// A dispute.
+    DisputeId
+    /// A question to an expert in a dispute.
+    AssessmentId
 }
 
 impl PrincipalId {

@@ -24,6 +24,7 @@ pub mod campaign;
 pub mod checkpoint;
 pub mod claim;
 pub mod clock;
+pub mod dispute;
 pub mod genesis;
 pub mod hazard;
 pub mod import_batch;

@@ -23,6 +23,10 @@ use crate::world::{Aggregate, Context, Decision, Stamp, World};
 pub const TEXT_BYTES_MAX: usize = 64 * 1024;
 /// Most rules in one set.
 pub const RULES_MAX: usize = 100;
+/// Most offices that may lead a panel.
+pub const LEAD_OFFICES_MAX: usize = 20;
+/// Longest name of an office that may lead a panel, in bytes.
+pub const LEAD_OFFICE_BYTES_MAX: usize = 60;
 /// Longest period that a policy set may name, in days: ten years.
 pub const PERIOD_DAYS_MAX: u32 = 3_653;
 
@@ -41,6 +45,9 @@ pub struct PolicySet {
     /// Working days.
     #[serde(default)]
     pub calendar: Calendar,
+    /// How disputes are mediated; without it none is.
+    #[serde(default)]
+    pub mediation: Option<Mediation>,
     /// The points rules.
     #[serde(default, rename = "rule")]
     pub rules: Vec<Rule>,
@@ -64,6 +71,24 @@ pub struct Timers {
     pub check_out_overdue_minutes: u32,
     /// Days that something may be dated back without a second person.
     pub back_date_days: u32,
+}
+
+/// How disputes are mediated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mediation {
+    /// Days from acceptance to find an agreement; more only by consent of all parties.
+    pub days: u32,
+    /// Days from effect in which the parties may apply for a court's confirmation.
+    pub confirmation_days: u32,
+    /// Days from effect until somebody must have asked how the agreement holds.
+    pub follow_up_days: u32,
+    /// Days of peace from effect until help is rewarded.
+    pub notice_days: u32,
+    /// Days from the end of a dispute until its record is closed.
+    pub archive_days: u32,
+    /// Offices that may lead a panel: the "1" of 1+3+N.
+    pub lead_offices: Vec<String>,
 }
 
 /// Bounds beyond which a scan is marked, and the like.
@@ -215,6 +240,9 @@ impl PolicySet {
                 return Err(format!("timers: {name}: at most {bound}"));
             }
         }
+        if let Some(mediation) = &set.mediation {
+            mediation.check()?;
+        }
         for (index, rule) in set.rules.iter().enumerate() {
             if rule.vesting_days > PERIOD_DAYS_MAX
                 || rule
@@ -261,6 +289,32 @@ impl PolicySet {
     /// The rule for a family of activity.
     pub fn rule(&self, family: ActivityFamily) -> Option<&Rule> {
         self.rules.iter().find(|rule| rule.family == family)
+    }
+}
+
+impl Mediation {
+    /// Every bound holds.
+    fn check(&self) -> Result<(), String> {
+        for (name, days) in [
+            ("days", self.days),
+            ("confirmation_days", self.confirmation_days),
+            ("follow_up_days", self.follow_up_days),
+            ("notice_days", self.notice_days),
+            ("archive_days", self.archive_days),
+        ] {
+            if days > PERIOD_DAYS_MAX {
+                return Err(format!("mediation: {name}: at most {PERIOD_DAYS_MAX}"));
+            }
+        }
+        let good_name = |office: &String| (1..=LEAD_OFFICE_BYTES_MAX).contains(&office.len());
+        let count = self.lead_offices.len();
+        if !(1..=LEAD_OFFICES_MAX).contains(&count) || !self.lead_offices.iter().all(good_name) {
+            return Err(format!(
+                "mediation: lead_offices: 1 to {LEAD_OFFICES_MAX} names of 1 to \
+                 {LEAD_OFFICE_BYTES_MAX} bytes"
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -436,17 +490,15 @@ mod tests {
     const PILOT: &str = include_str!("../../../policies/pilot.toml");
 
     #[test]
-    fn the_pilots_three_rules_give_50_points_each() {
+    fn the_pilots_four_rules_give_50_points_each() {
         let set = PolicySet::parse(PILOT).expect("the shipped set");
         let rules: Vec<_> = set
             .rules
             .iter()
             .map(|rule| (rule.code.as_str(), rule.points))
             .collect();
-        assert_eq!(
-            rules,
-            [("PATROL", 50), ("LEAD_VALID", 50), ("PUBLICITY", 50)]
-        );
+        let codes = ["PATROL", "LEAD_VALID", "PUBLICITY", "MEDIATION_HELP"];
+        assert_eq!(rules, codes.map(|code| (code, 50)));
     }
 
     #[test]
@@ -464,6 +516,8 @@ mod tests {
                 "back_date_days = 4000000000",
                 "back_date_days",
             ),
+            ("archive_days = 7", "archive_days = 4000", "archive_days"),
+            ("[\"command hub\"", "[\"\"", "lead_offices"),
             ("vesting_days = 7", "vesting_days = 4000", "vesting"),
             ("points = 50", "points = 100001", "points"),
             ("points = 50", "points = 0.5", "points"),

@@ -29,11 +29,11 @@ pub const ALL: &[Reaction] = &[Reaction {
     ],
 }];
 
-/// A verified participation brings its award.
+/// A verified participation, or verified help in settling a dispute, brings its award.
 fn award_points(stream: &StreamName, event: &Event, stamp: &Stamp) -> Vec<Command> {
     use crate::account::{self, Activity};
     use crate::policy_set::ActivityFamily;
-    use crate::{campaign, patrol_shift};
+    use crate::{campaign, dispute, patrol_shift};
     let Ok(id) = uuid::Uuid::parse_str(stream.key()) else {
         return Vec::new();
     };
@@ -62,6 +62,17 @@ fn award_points(stream: &StreamName, event: &Event, stamp: &Stamp) -> Vec<Comman
             *person,
             *community,
             *minutes,
+            *verified_by,
+        ),
+        Event::Dispute(dispute::Event::HelpVerified {
+            person,
+            community,
+            verified_by,
+        }) => (
+            ActivityFamily::Mediation,
+            *person,
+            *community,
+            0,
             *verified_by,
         ),
         _ => return Vec::new(),

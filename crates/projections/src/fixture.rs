@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use domain::account::{self, Activity};
-use domain::ids::{BatchId, CampaignId, CheckpointId, HazardId, PersonId, ShiftId, UnitId, ZoneId};
+use domain::ids::{
+    BatchId, CampaignId, CheckpointId, DisputeId, HazardId, PersonId, ShiftId, UnitId, ZoneId,
+};
 use domain::policy_set::ActivityFamily;
 use domain::unit::{Imported, UnitLevel};
 use domain::{
     Aggregate, Channel, Envelope, Event, Instant, Personal, StreamName, Visibility, campaign,
-    genesis, hazard, import_batch, member, patrol_shift, reaction, unit, zone_plan,
+    dispute, genesis, hazard, import_batch, member, patrol_shift, reaction, unit, zone_plan,
 };
 use eventlog::{CommitDraft, EventDraft, EventLog, HeaderDraft, MemoryLog, SimulatedClock};
 use uuid::Uuid;
@@ -328,7 +330,59 @@ impl History {
         history
             .one::<member::Member>("2024-05-01T00:00:00Z", Some(COMMUNITY), key, left)
             .await;
+        history.disputes().await;
         history
+    }
+
+    /// One settled dispute and one that a party left.
+    async fn disputes(&mut self) {
+        use dispute::Event as E;
+        let when = "2024-05-02T00:00:00Z";
+        let registered = || E::DisputeRegistered {
+            community: id(COMMUNITY),
+            source: dispute::Source::Visit {
+                visit: Uuid::from_u128(901),
+            },
+            kind: dispute::DisputeKind::Neighbour,
+            parties: vec![id(12), id(13)],
+            subject: Personal::new("a wet wall"),
+            relapse_of: None,
+            registered_by: id(11),
+        };
+        let settled = [
+            registered(),
+            E::DisputeAccepted { accepted_by: id(1) },
+            E::SessionHeld {
+                session_type: dispute::SessionType::Joint,
+                parties: vec![id(12), id(13)],
+                mediators: vec![id(11)],
+            },
+            E::AgreementReached {
+                form: dispute::Form::Oral,
+                terms: None,
+                obligations: vec![dispute::Obligation {
+                    number: 1,
+                    debtor: id(12),
+                    creditor: id(13),
+                    what: Personal::new("paint it"),
+                    due_at: at("2024-05-20T00:00:00Z"),
+                }],
+                recorded_by: id(11),
+            },
+            E::AgreementEffective {},
+            E::ObligationOverdue {
+                obligation: 1,
+                due_at: at("2024-05-20T00:00:00Z"),
+            },
+        ];
+        let left = [registered(), E::MediationWithdrawn { party: id(13) }];
+        for (n, events) in [(801_u128, settled.to_vec()), (802, left.to_vec())] {
+            for event in events {
+                let key = id::<DisputeId>(n);
+                self.one::<dispute::Dispute>(when, Some(COMMUNITY), key, event)
+                    .await;
+            }
+        }
     }
 
     async fn patrol(&mut self) {

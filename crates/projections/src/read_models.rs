@@ -5,6 +5,7 @@
 pub mod activities;
 pub mod balances;
 pub mod case_board;
+pub mod disputes;
 pub mod members;
 pub mod patrol_coverage;
 pub mod reaction_work;
@@ -17,6 +18,7 @@ read_models! {
     activities: activities::Activities,
     balances: balances::Balances,
     case_board: case_board::CaseBoard,
+    disputes: disputes::Disputes,
     members: members::Members,
     patrol_coverage: patrol_coverage::PatrolCoverage,
     reaction_work: reaction_work::ReactionWork,
@@ -50,7 +52,7 @@ impl Models {
                 let name = plans.and_then(|plans| plans.name(*zone_plan_version, *zone));
                 name.map(str::to_owned)
             }
-            activities::Title::Campaign { .. } => None,
+            activities::Title::Campaign { .. } | activities::Title::Mediation { .. } => None,
         };
         Some(NamedActivity { title, zone_name })
     }

@@ -3,6 +3,7 @@
 mod balances;
 mod case_board;
 mod coverage;
+mod disputes;
 mod engine;
 mod goldens;
 mod members;

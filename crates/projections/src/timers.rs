@@ -39,6 +39,8 @@ const NOT_NOW: &[&str] = &[
     "IMPORT_STILL_OPEN",
     "SHIFT_NOT_MISSED_YET",
     "CHECK_OUT_NOT_OVERDUE",
+    "OBLIGATION_NOT_DUE",
+    "COOLING_NOT_OVER",
 ];
 
 /// Why the timers stopped short.

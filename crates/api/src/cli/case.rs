@@ -1,44 +1,72 @@
-//! `benniu case`: a hazard with its whole life.
+//! `benniu case`: a hazard or a dispute with its whole life.
+
+mod dispute;
 
 use std::io::{self, Write as _};
 
 use comfy_table::{Table, presets};
-use domain::ids::HazardId;
+use domain::hazard::Refusal;
+use domain::ids::{DisputeId, HazardId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Failure;
 use super::source::{Opened, Source};
+use crate::services::dispute::life::{self, Viewer};
 use crate::services::hazard;
+use crate::session::{Session, reason};
 use crate::{parse, wire};
 
-/// Show a hazard as it stands, and everything that happened to it
+/// Show a hazard or dispute as it stands, and everything that happened to it
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The hazard's id
-    hazard: Uuid,
+    /// The hazard's or dispute's id
+    case: Uuid,
     #[command(flatten)]
     source: Source,
 }
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
-    let answer = match args.source.open().await? {
-        Opened::Server(session) => {
-            let hazard_id = args.hazard.to_string();
-            session
-                .call(wire::GetHazardRequest {
-                    hazard_id,
-                    consistency: None,
-                })
-                .await?
+    let json = args.source.json;
+    match args.source.open().await? {
+        Opened::Server(session) => ask(&session, args.case, json).await,
+        Opened::Folder { log, models } => {
+            let disputes = models.disputes.read();
+            let id = DisputeId(args.case);
+            if disputes.dispute(id).is_some() {
+                let answer = life::life(&disputes, log.as_ref(), id, &Viewer::Folder)?;
+                return dispute::print(&answer, json);
+            }
+            let board = models.case_board.read();
+            print(
+                &hazard::life(&board, log.as_ref(), HazardId(args.case))?,
+                json,
+            )
         }
-        Opened::Folder { log, models } => hazard::life(
-            &models.case_board.read(),
-            log.as_ref(),
-            HazardId(args.hazard),
-        )?,
+    }
+}
+
+/// Asks a server, which keeps hazards and disputes apart.
+async fn ask(session: &Session, case: Uuid, json: bool) -> Result<(), Failure> {
+    let hazard_id = case.to_string();
+    let dispute_id = hazard_id.clone();
+    let consistency = None;
+    let request = wire::GetHazardRequest {
+        hazard_id,
+        consistency,
     };
-    print(&answer, args.source.json)
+    let no_hazard = match session.call(request).await {
+        Ok(answer) => return print(&answer, json),
+        Err(status) => status,
+    };
+    if reason(&no_hazard) != Some(Refusal::HazardNotFound.refused().name) {
+        return Err(no_hazard.into());
+    }
+    let request = wire::GetDisputeRequest {
+        dispute_id,
+        consistency,
+    };
+    dispute::print(&session.call(request).await?, json)
 }
 
 fn when(time: Option<prost_types::Timestamp>) -> String {

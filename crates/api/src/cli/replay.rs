@@ -24,9 +24,9 @@ pub(super) struct Args {
     /// Only events of this stream, such as hazard/0190a3c2-…
     #[arg(long, value_name = "S")]
     stream: Option<String>,
-    /// Only events of this hazard
-    #[arg(long = "case", value_name = "ID")]
-    hazard: Option<Uuid>,
+    /// Only events of this hazard or dispute
+    #[arg(long, value_name = "ID")]
+    case: Option<Uuid>,
     /// Only events that name this person
     #[arg(long, value_name = "ID")]
     person: Option<Uuid>,
@@ -96,8 +96,9 @@ impl Args {
         self.stream
             .as_ref()
             .is_none_or(|stream| event.stream.as_str() == stream)
-            && self.hazard.is_none_or(|hazard| {
-                event.stream.category() == "hazard" && event.stream.key() == hazard.to_string()
+            && self.case.is_none_or(|case| {
+                matches!(event.stream.category(), "hazard" | "dispute")
+                    && event.stream.key() == case.to_string()
             })
             && self.person.is_none_or(|person| names(event, person))
             && self

@@ -1,7 +1,7 @@
 //! The pilot's history, played through the API on a simulated clock.
 //!
-//! Owns the script: membership from 14 to 481, a month of patrols, hazards found on the way, 24
-//! publicity waves with the second summer-night campaign among them. All of it is invented but for
+//! Owns the script: membership from 14 to 481, a month of patrols, hazards found on the way, a
+//! dispute found on a visit, 24 publicity waves with the second summer-night campaign among them. All of it is invented but for
 //! the figures the pilot published; no real person is in it. Every choice follows from a hash, so
 //! that the same version plays the same history.
 
@@ -15,7 +15,7 @@ use tonic::Status;
 use uuid::Uuid;
 
 use super::patrol::{self, Patrols};
-use super::{campaigns, hazards};
+use super::{campaigns, disputes, hazards};
 use crate::session::{Rpc, Session, timestamp};
 use crate::wire;
 
@@ -120,6 +120,8 @@ pub(crate) enum Step {
     Patrol(patrol::Step),
     /// A step of a hazard found on patrol.
     Hazard(hazards::Step),
+    /// A step of the dispute found on a visit.
+    Dispute(disputes::Step),
 }
 
 /// The play: who acts, the clock, what was counted on the way.
@@ -213,6 +215,7 @@ impl Pilot {
         script.extend(campaigns::script());
         script.extend(Patrols::script());
         script.extend(hazards::script());
+        script.extend(disputes::script());
         // Stable: steps of one instant stay in the order the script names them.
         script.sort_by_key(|(at, _)| *at);
         let steps = script.len();
@@ -223,6 +226,7 @@ impl Pilot {
                 Step::Campaign(wave, step) => campaigns::run(self, wave, &step).await?,
                 Step::Patrol(step) => patrol::run(self, &step).await?,
                 Step::Hazard(step) => hazards::run(self, &step).await?,
+                Step::Dispute(step) => disputes::run(self, &step).await?,
             }
             progress(done + 1, steps);
         }
@@ -320,7 +324,8 @@ impl Pilot {
         Ok(())
     }
 
-    async fn register(&mut self, person: Uuid, name: &str) -> Result<(), Status> {
+    /// Registers a person.
+    pub(crate) async fn register(&mut self, person: Uuid, name: &str) -> Result<(), Status> {
         self.send(By::Admin, |command_id| wire::RegisterPersonRequest {
             command_id,
             person_id: person.to_string(),

@@ -68,6 +68,10 @@ impl Recount {
                     self.patrol_seconds += seconds(&interval[0], &interval[1]);
                 }
             }
+            ("dispute", "HelpVerified") => {
+                let key = (event.stream.key().to_owned(), text(&payload["person"]));
+                *self.facts.entry(key).or_default() += 1;
+            }
             ("account", "AwardGranted") => {
                 let person = text(&payload["person"]);
                 let key = (text(&payload["activity"]["id"]), person.clone());

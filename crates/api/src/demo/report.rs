@@ -171,6 +171,20 @@ pub(crate) fn cases(out: &mut dyn Write, hazards: &[wire::Hazard]) -> io::Result
     writeln!(out, "{table}")
 }
 
+/// What happened to a dispute, in order.
+pub(crate) fn life(out: &mut dyn Write, steps: &[wire::DisputeStep]) -> io::Result<()> {
+    let mut table = table(&["when", "what", "trust", "through"], 4);
+    for step in steps {
+        table.add_row([
+            time(step.occurred_at),
+            step.r#type.clone(),
+            step.trust.clone(),
+            step.channel.clone(),
+        ]);
+    }
+    writeln!(out, "{table}")
+}
+
 /// A statement, line by line.
 pub(crate) fn statement(
     out: &mut dyn Write,

@@ -206,6 +206,10 @@ fn title(models: &Models, id: Uuid) -> String {
             format!("{name} (wave {wave})")
         }
         Some(NamedActivity {
+            title: Title::Mediation { .. },
+            ..
+        }) => "help in settling a dispute".to_owned(),
+        Some(NamedActivity {
             title: Title::Patrol { zone, from, .. },
             zone_name,
         }) => {

@@ -1,8 +1,9 @@
 //! `activities`: what a rewarded activity is called, so that a statement can name it.
 //!
-//! A partition is a shift or a campaign wave, by id. Owns titles only; hours and points belong to
+//! A partition is a shift, a campaign wave or a dispute, by id. Owns titles only; hours and points belong to
 //! other models. The name of a shift's zone stands in `zones`.
 
+use domain::dispute::{self, DisputeKind};
 use domain::ids::{UnitId, ZoneId};
 use domain::{Event, Instant, campaign, patrol_shift};
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,13 @@ pub enum Title {
         /// End.
         until: Instant,
     },
+    /// Help in settling a dispute; it never says whose.
+    Mediation {
+        /// Where.
+        community: UnitId,
+        /// What kind of dispute.
+        kind: DisputeKind,
+    },
     /// A campaign wave.
     Campaign {
         /// Where.
@@ -55,13 +63,13 @@ pub struct Activity {
 
 impl ReadModel for Activities {
     const NAME: &'static str = "activities";
-    const SCHEMA_VERSION: u32 = 1;
+    const SCHEMA_VERSION: u32 = 2;
     type Key = Uuid;
     type Partition = Activity;
     no_index!();
 
     fn wants(category: &str) -> bool {
-        matches!(category, "patrol_shift" | "campaign")
+        matches!(category, "patrol_shift" | "campaign" | "dispute")
     }
 
     fn partition(fact: &Fact<'_>) -> Option<Uuid> {
@@ -70,7 +78,8 @@ impl ReadModel for Activities {
                 patrol_shift::Event::ShiftPlanned { .. }
                 | patrol_shift::Event::LateShiftFiled { .. },
             )
-            | Event::Campaign(campaign::Event::CampaignPlanned { .. }) => fact.key(),
+            | Event::Campaign(campaign::Event::CampaignPlanned { .. })
+            | Event::Dispute(dispute::Event::DisputeRegistered { .. }) => fact.key(),
             _ => None,
         }
     }
@@ -111,6 +120,12 @@ impl ReadModel for Activities {
                     .map(|part| part.until)
                     .max()
                     .unwrap_or(fact.occurred_at()),
+            }),
+            Event::Dispute(dispute::Event::DisputeRegistered {
+                community, kind, ..
+            }) => Some(Title::Mediation {
+                community: *community,
+                kind: *kind,
             }),
             Event::Campaign(campaign::Event::CampaignPlanned {
                 community,

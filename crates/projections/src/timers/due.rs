@@ -8,13 +8,16 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::Duration;
-use domain::ids::{BatchId, HazardId, ShiftId, UnitId};
+use domain::dispute::{self, Dispute};
+use domain::ids::{BatchId, DisputeId, HazardId, ShiftId, UnitId};
 use domain::policy_set::PolicySet;
 use domain::unit::DEPTH_MAX;
 use domain::{
-    Command, Event, Instant, StreamName, hazard, import_batch, patrol_shift, policy_set, unit,
+    Aggregate as _, Command, Event, Instant, Stamp, StreamName, hazard, import_batch, patrol_shift,
+    policy_set, unit,
 };
 use eventlog::RecordedEvent;
+use eventlog::execute::stamp;
 use uuid::Uuid;
 
 /// A command that falls due.
@@ -53,6 +56,8 @@ pub struct DueList {
     open_batches: HashSet<BatchId>,
     held: HashMap<BatchId, BTreeSet<StreamName>>,
     shifts: HashMap<StreamName, Shift>,
+    /// Disputes that are not archived, and what was reckoned to fall due next.
+    disputes: HashMap<StreamName, (Dispute, Option<dispute::Due>)>,
     policies: HashMap<UnitId, Vec<(Instant, Arc<PolicySet>)>>,
     parents: HashMap<UnitId, UnitId>,
 }
@@ -62,7 +67,7 @@ impl DueList {
     pub fn wants(category: &str) -> bool {
         matches!(
             category,
-            "hazard" | "import_batch" | "patrol_shift" | "policy_set" | "unit"
+            "dispute" | "hazard" | "import_batch" | "patrol_shift" | "policy_set" | "unit"
         )
     }
 
@@ -112,6 +117,7 @@ impl DueList {
             Event::Hazard(event) => self.hazard(stream, event, position),
             Event::PatrolShift(event) => self.shift(stream, event, position),
             Event::ImportBatch(event) => self.batch(stream, event),
+            Event::Dispute(event) => self.dispute(stream, event, &stamp(recorded)),
             Event::PolicySets(policy_set::Event::PolicySetEffective {
                 unit,
                 text,
@@ -258,6 +264,36 @@ impl DueList {
                 self.clear(stream);
             }
             _ => {}
+        }
+    }
+
+    /// The aggregate says what falls due next; the timer changes only if that does, so that its
+    /// command id stays the same.
+    fn dispute(&mut self, stream: &StreamName, event: &dispute::Event, stamp: &Stamp) {
+        let Ok(id) = Uuid::parse_str(stream.key()).map(DisputeId) else {
+            return;
+        };
+        if matches!(event, dispute::Event::DisputeArchived { .. }) {
+            // Taken up again, it begins anew: nothing of what was sets a timer.
+            self.disputes.remove(stream);
+            return self.clear(stream);
+        }
+        let (dispute, known) = self.disputes.entry(stream.clone()).or_default();
+        dispute.evolve(event, stamp);
+        let next = dispute.next_due(id);
+        if next == *known {
+            return;
+        }
+        known.clone_from(&next);
+        match next {
+            None => self.clear(stream),
+            Some((at, command)) => self.set(Due {
+                at,
+                stream: stream.clone(),
+                command: command.into(),
+                cause: stamp.position,
+                timer: "dispute_due",
+            }),
         }
     }
 
