@@ -48,6 +48,8 @@ struct Feed {
     unsynced: u64,
     /// Bytes since the room on the disk was looked at.
     unseen: u64,
+    /// Nobody takes anything out any more.
+    ended: bool,
 }
 
 struct State {
@@ -90,11 +92,16 @@ impl Shared {
         self.feed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Inserts all blocks that wait. Failures only mark this copy bad.
+    /// Inserts the blocks that wait now; not those that come meanwhile, or a checkpoint might never be
+    /// due. Failures only mark this copy bad.
     fn insert_waiting(&self) {
         // One caller at a time: the order of blocks is that of the feed.
         let _in_order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(next) = self.take_waiting() {
+        let waiting = self.feed().blocks.len();
+        for _ in 0..waiting {
+            let Some(next) = self.take_waiting() else {
+                return;
+            };
             let mut state = self.state();
             if state.bad.is_none()
                 && let Err(reason) = self.insert(&mut state, &next)
@@ -144,7 +151,13 @@ impl Shared {
             feed.unsynced = feed.bytes;
             drop(feed);
             let again = std::mem::take(&mut state.again);
-            if state.bad.is_some() || (state.position == state.synced && !again) {
+            if state.bad.is_some() {
+                let full = std::mem::take(&mut state.full);
+                drop(state);
+                full.into_iter().for_each(Volume::close);
+                return;
+            }
+            if state.position == state.synced && !again {
                 return;
             }
             self.space.prepare_checkpoint(bytes);
@@ -257,11 +270,13 @@ pub(crate) struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Goes on after `head.last()`, of which both copies are synced.
+    /// Goes on after `head.last()`, of which both copies are synced; `bad` says why the second copy takes
+    /// nothing, if so.
     pub(crate) fn start(
         dir: PathBuf,
         volume_events: u64,
         volume: Option<Volume>,
+        bad: Option<String>,
         head: HeadFile,
         space: Arc<Space>,
     ) -> io::Result<Self> {
@@ -281,7 +296,7 @@ impl Checkpoints {
                 again: false,
                 ended: 0,
                 stop: false,
-                bad: None,
+                bad,
             }),
             wake: Condvar::new(),
             head: Mutex::new(head),
@@ -314,9 +329,12 @@ impl Checkpoints {
     pub(crate) fn insert(&self, first_position: u64, last_position: u64, block: &[u8]) {
         let bytes = block.len() as u64;
         let shared = &self.shared;
-        let too_many = |feed: &mut Feed| feed.bytes >= FEED_BYTES_MAX;
+        let too_many = |feed: &mut Feed| feed.bytes >= FEED_BYTES_MAX && !feed.ended;
         let feed = shared.fed.wait_while(shared.feed(), too_many);
         let mut feed = feed.unwrap_or_else(PoisonError::into_inner);
+        if feed.ended {
+            return;
+        }
         feed.bytes += bytes;
         feed.unsynced += bytes;
         feed.unseen += bytes;
@@ -386,7 +404,25 @@ impl Drop for Checkpoints {
     }
 }
 
+/// Lets the writer go on without a second copy when the thread panics.
+struct PanicGuard<'a>(&'a Shared);
+
+impl Drop for PanicGuard<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.mark_bad("the checkpoint thread panicked");
+            let mut feed = self.0.feed();
+            feed.ended = true;
+            feed.blocks.clear();
+            feed.bytes = 0;
+            drop(feed);
+            self.0.fed.notify_all();
+        }
+    }
+}
+
 fn run(shared: &Shared) {
+    let _guard = PanicGuard(shared);
     let mut last = Instant::now();
     loop {
         let until = CHECKPOINT_INTERVAL.saturating_sub(last.elapsed());
@@ -413,3 +449,6 @@ fn run(shared: &Shared) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

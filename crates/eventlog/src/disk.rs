@@ -305,8 +305,15 @@ impl DiskLog {
             .name("log-writer".to_owned())
             .spawn(move || writer.run())
             .map_err(|error| OpenError::io("starting the writer", &error))?;
-        let scrubber = Scrubber::start(target, opened.options.scrub)
-            .map_err(|error| OpenError::io("starting the scrub", &error))?;
+        let scrubber = match Scrubber::start(target, opened.options.scrub) {
+            Ok(scrubber) => scrubber,
+            Err(error) => {
+                // The lock goes with this call: nobody may be writing any more.
+                shared.queue.refuse(AppendError::Closed);
+                let _ = thread.join();
+                return Err(OpenError::io("starting the scrub", &error));
+            }
+        };
         Ok(Self {
             log_id: opened.log_id,
             dir: opened.dir,

@@ -291,9 +291,7 @@ impl Index {
         let mut cursor = Cursor::near(&self.places, damaged.first, SEQUENTIAL_BYTES);
         let mut next = damaged.first;
         while next <= damaged.last {
-            let Some((header, block)) = cursor.seek(next)? else {
-                return Err(wrong(next, &"the journal does not hold it"));
-            };
+            let (header, block) = cursor.find(next)?;
             let payload = header.payload(block, true).map(Bytes::from);
             let payload = payload.map_err(|error| wrong(next, &error))?;
             let records = crate::block::records(&payload).map_err(|error| wrong(next, &error))?;

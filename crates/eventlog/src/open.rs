@@ -194,23 +194,7 @@ fn proceed(dir: &Path, options: &Options, lock: File) -> Result<Opened, OpenErro
         quick: false,
         healed: Vec::new(),
     };
-    let mut surveyed = sound(dir, options, head, &mut report)?;
-    let mut newest = None;
-    if report.quick && surveyed.last_block > 0 {
-        newest = copy_as_closed(dir, options, &surveyed);
-        if newest.is_none() {
-            // The second copy is made anew only out of a journal that was verified whole: what is
-            // wrong may be in the journal, and then that copy is what heals it.
-            report.quick = false;
-            surveyed = verified(dir, options, head, &mut report)?;
-        }
-    }
-    drop_torn(dir, options, &surveyed, &mut report)?;
-    let wrong = surveyed.index.findings();
-    if !wrong.is_empty() {
-        let what = format!("rebuilt the index: {}", wrong.join("; "));
-        report.healed.push(what);
-    }
+    let (mut surveyed, newest) = looked_over(dir, options, head, &mut report)?;
     surveyed.index.accept();
     let marks = surveyed.index.marks();
     let places = Arc::new(Places::new(dir.join(JOURNAL_DIR), marks));
@@ -226,12 +210,12 @@ fn proceed(dir: &Path, options: &Options, lock: File) -> Result<Opened, OpenErro
         synced,
         doubted: options.thorough || head.is_some_and(|head| head.ended && !head.clean),
         report: &mut report,
+        bad: None,
     };
-    let volume = match newest {
-        Some(volume) => Some(volume),
+    let (volume, bad) = match newest {
+        Some(volume) => (Some(volume), None),
         None => reconciling.all(last_block, head.is_some_and(|head| head.clean))?,
     };
-
     let space = Space::new(Arc::clone(&options.files), dir, options.wanted());
     let space = Arc::new(space);
     let slot = HeadSlot {
@@ -242,7 +226,8 @@ fn proceed(dir: &Path, options: &Options, lock: File) -> Result<Opened, OpenErro
         ended: false,
         position: end.position,
         hash: surveyed.journal.hash,
-        synced: end.position,
+        // What could not be brought into the second copy is not said to be there.
+        synced: if bad.is_none() { end.position } else { synced },
     };
     let head_file = marked_open(dir, options, slot)?;
     let journal = JournalAppend::open(
@@ -257,6 +242,7 @@ fn proceed(dir: &Path, options: &Options, lock: File) -> Result<Opened, OpenErro
         dir.to_owned(),
         options.volume_events,
         volume,
+        bad,
         head_file,
         Arc::clone(&space),
     );
@@ -291,6 +277,34 @@ fn proceed(dir: &Path, options: &Options, lock: File) -> Result<Opened, OpenErro
         volume_events: options.volume_events,
         options: options.clone(),
     })
+}
+
+/// Brings the journal into order. Answers what it holds and, where both copies are as a clean stop leaves
+/// them, the newest volume of the second, open.
+fn looked_over(
+    dir: &Path,
+    options: &Options,
+    head: Option<HeadSlot>,
+    report: &mut OpenReport,
+) -> Result<(Surveyed, Option<Volume>), OpenError> {
+    let mut surveyed = sound(dir, options, head, report)?;
+    let mut newest = None;
+    if report.quick && surveyed.last_block > 0 {
+        newest = copy_as_closed(dir, options, &surveyed);
+        if newest.is_none() {
+            // The second copy is made anew only out of a journal that was verified whole: what is
+            // wrong may be in the journal, and then that copy is what heals it.
+            report.quick = false;
+            surveyed = verified(dir, options, head, report)?;
+        }
+    }
+    drop_torn(dir, options, &surveyed, report)?;
+    let wrong = surveyed.index.findings();
+    if !wrong.is_empty() {
+        let what = format!("rebuilt the index: {}", wrong.join("; "));
+        report.healed.push(what);
+    }
+    Ok((surveyed, newest))
 }
 
 /// Says in the head, durably, that the log is open.
@@ -405,7 +419,7 @@ fn copy_as_closed(dir: &Path, options: &Options, surveyed: &Surveyed) -> Option<
     }
     let places = Places::new(dir.join(JOURNAL_DIR), surveyed.index.marks());
     let mut cursor = Cursor::near(&Arc::new(places), surveyed.last_block, POINT_BYTES);
-    let (header, block) = cursor.seek(surveyed.last_block).ok().flatten()?;
+    let (header, block) = cursor.find(surveyed.last_block).ok()?;
     header.payload(block, true).ok()?;
     let volume = Volume::open(dir, newest).ok()?;
     let same = matches!(volume.last(), Ok(Some((first, held)))
@@ -427,13 +441,19 @@ struct Reconciling<'a> {
     /// Whether no volume is known to be whole.
     doubted: bool,
     report: &'a mut OpenReport,
+    /// Why the second copy is not where the journal is, if a volume could not be brought there.
+    bad: Option<String>,
 }
 
 impl Reconciling<'_> {
     /// Reconciles what may lack something; answers the newest volume, open.
-    fn all(mut self, last_block: u64, clean: bool) -> Result<Option<Volume>, OpenError> {
+    fn all(
+        mut self,
+        last_block: u64,
+        clean: bool,
+    ) -> Result<(Option<Volume>, Option<String>), OpenError> {
         if last_block == 0 {
-            return Ok(None);
+            return Ok((None, None));
         }
         let newest = volume_of(last_block, self.options.volume_events);
         if volume_path(self.dir, newest + 1).exists() {
@@ -456,10 +476,18 @@ impl Reconciling<'_> {
                 volume => volume,
             };
         }
-        Ok(open)
+        if let Some(reason) = &self.bad {
+            tracing::error!(
+                reason,
+                "the second copy cannot be brought to where the journal is; the next opening tries \
+                 again"
+            );
+        }
+        Ok((open, self.bad))
     }
 
-    /// Reconciles one volume. One that cannot be used is left closed, to be made anew next time.
+    /// Reconciles one volume. One that cannot be used is left closed and the copy is bad, so that the
+    /// next opening tries again.
     fn one(&mut self, number: u64, last_block: u64) -> Result<Option<Volume>, OpenError> {
         let path = volume_path(self.dir, number);
         // Nothing is said of a volume that was not there before because nothing was to be in it.
@@ -495,7 +523,7 @@ impl Reconciling<'_> {
                 self.fill(volume, first, true)
             }
             Err(error) => {
-                tracing::error!(error, "the second copy cannot be opened");
+                self.bad = Some(error);
                 Ok(None)
             }
         }
@@ -531,13 +559,15 @@ impl Reconciling<'_> {
                 continue;
             }
             if let Err(error) = volume.insert(first, &block) {
-                tracing::error!(error, "the second copy cannot be caught up");
+                volume.close();
+                self.bad = Some(error);
                 return Ok(None);
             }
             count += 1;
         }
         if let Err(error) = volume.checkpoint() {
-            tracing::error!(error, "the second copy cannot be checkpointed");
+            volume.close();
+            self.bad = Some(error);
             return Ok(None);
         }
         if !quiet {

@@ -2,28 +2,32 @@
 //! belongs to the range; unpacking one is left to whoever takes it, on any thread.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use crate::block::BlockHeader;
 use crate::commit::Commit;
 use crate::journal::place::Cursor;
 use crate::log::ReadError;
-use crate::view;
+use crate::view::{self, View};
 
 /// Blocks in order. Ends after the first error.
 pub type PackedBlocks = Box<dyn Iterator<Item = Result<PackedBlock, ReadError>> + Send>;
 
 /// Some whole commits that lie next to each other, perhaps not unpacked yet.
-#[derive(Debug)]
 pub struct PackedBlock {
     form: Form,
     /// The positions that are wanted of it.
     wanted: RangeInclusive<u64>,
 }
 
-#[derive(Debug)]
 enum Form {
     /// As it lies in the journal.
-    Stored { header: BlockHeader, bytes: Vec<u8> },
+    Stored {
+        header: BlockHeader,
+        bytes: Vec<u8>,
+        /// Where damage is to be told.
+        view: Arc<View>,
+    },
     /// A backend without blocks has it ready.
     Ready(Commit),
 }
@@ -43,13 +47,20 @@ impl PackedBlock {
         let (from, to) = (*self.wanted.start(), *self.wanted.end());
         match self.form {
             Form::Ready(commit) => Ok(vec![commit]),
-            Form::Stored { header, bytes } => view::open(&header, &bytes)?.commits(from, to),
+            Form::Stored {
+                header,
+                bytes,
+                view,
+            } => {
+                view.noticed(view::open(&header, &bytes).and_then(|block| block.commits(from, to)))
+            }
         }
     }
 }
 
 /// Takes the blocks of a range off the journal.
 pub(crate) struct PackedReader {
+    view: Arc<View>,
     cursor: Cursor,
     from: u64,
     to: u64,
@@ -59,8 +70,9 @@ pub(crate) struct PackedReader {
 impl PackedReader {
     /// The blocks that overlap `from..=to`, which must be acknowledged; `cursor` starts at or before
     /// the first.
-    pub(crate) fn new(cursor: Cursor, from: u64, to: u64) -> Self {
+    pub(crate) fn new(view: Arc<View>, cursor: Cursor, from: u64, to: u64) -> Self {
         Self {
+            view,
             cursor,
             from,
             to,
@@ -74,17 +86,14 @@ impl PackedReader {
     }
 
     fn take(&mut self) -> Result<PackedBlock, ReadError> {
-        let Some((header, bytes)) = self.cursor.seek(self.from)? else {
-            let what = "the journal ends early".to_owned();
-            let position = self.from;
-            return Err(ReadError::Damaged { position, what });
-        };
+        let (header, bytes) = self.cursor.find(self.from)?;
         let wanted = self.from..=self.to;
         self.from = header.last_position() + 1;
         Ok(PackedBlock {
             form: Form::Stored {
                 header,
                 bytes: bytes.to_vec(),
+                view: Arc::clone(&self.view),
             },
             wanted,
         })
@@ -99,6 +108,7 @@ impl Iterator for PackedReader {
             return None;
         }
         let taken = self.take();
+        let taken = self.view.noticed(taken);
         self.done = taken.is_err();
         Some(taken)
     }

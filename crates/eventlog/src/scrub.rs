@@ -34,7 +34,7 @@ pub const SCRUB_BYTES_PER_SECOND: NonZeroU64 = NonZeroU64::new(16 * 1024 * 1024)
 /// The time between the beginnings of two passes, unless something else is set.
 pub const SCRUB_EVERY: Duration = Duration::from_hours(24);
 
-/// Findings of one pass that are kept in words; those after them are counted only.
+/// Findings of one pass that are kept in words, what was not put right first; others are counted only.
 const FINDINGS_MAX: usize = 100;
 
 /// How often it is looked whether a reading has met damage.
@@ -122,8 +122,29 @@ pub struct ScrubReport {
     pub unhealed: u64,
     /// How many blocks were found lost in both copies.
     pub lost: u64,
-    /// What it found, of which the first 100 are kept.
+    /// What it found; of more than 100 those that were not put right first.
     pub findings: Vec<ScrubFinding>,
+}
+
+impl ScrubFinding {
+    /// Whether it was not put right.
+    pub(crate) fn stands(&self) -> bool {
+        !matches!(self.outcome, ScrubOutcome::Healed(_))
+    }
+}
+
+impl ScrubReport {
+    /// Keeps a finding while there is room; what was not put right takes the place of what was.
+    fn keep(&mut self, finding: ScrubFinding) {
+        if self.findings.len() < FINDINGS_MAX {
+            self.findings.push(finding);
+        } else if finding.stands()
+            && let Some(place) = self.findings.iter().rposition(|kept| !kept.stands())
+        {
+            self.findings.remove(place);
+            self.findings.push(finding);
+        }
+    }
 }
 
 /// How far a pass has come.
@@ -348,7 +369,23 @@ impl Drop for Scrubber {
     }
 }
 
+/// Lets nobody wait for a pass that panicked.
+struct PanicGuard<'a>(&'a Control);
+
+impl Drop for PanicGuard<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut state = self.0.state();
+            state.stop = true;
+            state.status.running = None;
+            drop(state);
+            self.0.changed.notify_all();
+        }
+    }
+}
+
 fn run(target: &Target, options: ScrubOptions, control: &Control) {
+    let _guard = PanicGuard(control);
     let mut begun: Option<Instant> = None;
     let mut noticed = 0;
     while wait(target, options, control, begun, noticed) {
@@ -410,7 +447,7 @@ fn end(control: &Control, report: ScrubReport) {
     status.totals.unhealed += report.unhealed;
     status.totals.lost += report.lost;
     if report.complete {
-        let stands = |finding: &&ScrubFinding| !matches!(finding.outcome, ScrubOutcome::Healed(_));
+        let stands = |finding: &&ScrubFinding| finding.stands();
         status.standing = report.findings.iter().filter(stands).cloned().collect();
         state.verified = Some(Instant::now());
     }

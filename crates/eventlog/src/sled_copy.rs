@@ -164,10 +164,13 @@ impl Volume {
 
     /// Makes all that was inserted durable.
     pub(crate) fn checkpoint(&self) -> Result<(), String> {
-        guarded(|| self.db.flush())?;
-        // A flush leaves a whole segment of sled's to be freed by this thread once it has left some
-        // sixty of them: a gigabyte. Handing it over now, whoever comes next frees it.
-        crossbeam_epoch::pin().flush();
+        guarded(|| {
+            self.db.flush()?;
+            // A flush leaves a whole segment of sled's to be freed by this thread once it has left
+            // some sixty of them: a gigabyte. Handing it over now, whoever comes next frees it.
+            crossbeam_epoch::pin().flush();
+            Ok(())
+        })?;
         self.file
             .sync_data()
             .map_err(|error| format!("syncing sled's file: {error}"))

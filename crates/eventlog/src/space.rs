@@ -51,6 +51,8 @@ struct State {
     impossible: bool,
     /// Whether it was said that the file system does not tell what is free.
     complained: bool,
+    /// How often the reserve was given up.
+    releases: u64,
 }
 
 /// The room on the disks of one open log.
@@ -172,11 +174,17 @@ impl Space {
         if !state.held {
             return false;
         }
-        if let Err(error) = self.files.remove(&self.path()) {
-            tracing::error!(%error, "the reserve could not be given up");
-            return false;
+        match self.files.remove(&self.path()) {
+            // Somebody else has made that room.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                tracing::error!(%error, "the reserve could not be given up");
+                return false;
+            }
+            Ok(()) => {}
         }
         state.held = false;
+        state.releases += 1;
         tracing::warn!("the disk is full; the reserve is given up to finish what was begun");
         let refusal = AppendError::LowSpace {
             free: 0,
@@ -188,8 +196,11 @@ impl Space {
 
     /// Does something, and once more without the reserve if there was no room for it.
     pub(crate) fn finish<T>(&self, mut work: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        let releases = || self.state().releases;
+        let before = releases();
         match work() {
-            Err(error) if is_full(&error) && self.release() => work(),
+            // Whoever gave it up meanwhile made the room for this too.
+            Err(error) if is_full(&error) && (self.release() || releases() != before) => work(),
             done => done,
         }
     }

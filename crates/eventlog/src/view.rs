@@ -169,7 +169,7 @@ impl View {
     }
 
     /// Passes a result on; remembers damage.
-    fn noticed<T>(&self, result: Result<T, ReadError>) -> Result<T, ReadError> {
+    pub(crate) fn noticed<T>(&self, result: Result<T, ReadError>) -> Result<T, ReadError> {
         if let Err(error @ ReadError::Damaged { .. }) = &result {
             self.noticed.fetch_add(1, Ordering::AcqRel);
             if !self.distrusted.swap(true, Ordering::AcqRel) {
@@ -202,14 +202,8 @@ impl View {
             return Ok(block);
         }
         let mut cursor = Cursor::near(&self.places, position, POINT_BYTES);
-        let block = match cursor.seek(position)? {
-            Some((header, bytes)) if header.first_position <= position => open(&header, bytes)?,
-            _ => {
-                let what = "the journal does not hold it".to_owned();
-                return Err(ReadError::Damaged { position, what });
-            }
-        };
-        let block = Arc::new(block);
+        let (header, bytes) = cursor.find(position)?;
+        let block = Arc::new(open(&header, bytes)?);
         self.cache
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -284,8 +278,7 @@ impl View {
         };
         let cursor = Cursor::near(&self.places, from, ahead);
         Box::new(RangeReader {
-            view: Arc::clone(self),
-            blocks: PackedReader::new(cursor, from, to),
+            blocks: PackedReader::new(Arc::clone(self), cursor, from, to),
             ready: Vec::new().into_iter(),
         })
     }
@@ -294,9 +287,7 @@ impl View {
     pub(crate) fn read_packed(self: &Arc<Self>, from: u64, to: u64) -> PackedBlocks {
         let from = from.max(1);
         let cursor = Cursor::near(&self.places, from, SEQUENTIAL_BYTES);
-        let view = Arc::clone(self);
-        let blocks = PackedReader::new(cursor, from, to);
-        Box::new(blocks.map(move |block| view.noticed(block)))
+        Box::new(PackedReader::new(Arc::clone(self), cursor, from, to))
     }
 }
 
@@ -313,7 +304,6 @@ pub(crate) fn open(header: &BlockHeader, bytes: &[u8]) -> Result<OpenBlock, Read
 
 /// Reads commits block by block.
 struct RangeReader {
-    view: Arc<View>,
     blocks: PackedReader,
     ready: std::vec::IntoIter<Commit>,
 }
@@ -330,7 +320,7 @@ impl Iterator for RangeReader {
                 Ok(commits) => self.ready = commits.into_iter(),
                 Err(error) => {
                     self.blocks.end();
-                    return Some(self.view.noticed(Err(error)));
+                    return Some(Err(error));
                 }
             }
         }

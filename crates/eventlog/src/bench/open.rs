@@ -127,7 +127,11 @@ fn read_all(journal: &Path) -> Result<Sample, BenchError> {
     let start = Instant::now();
     let mut bytes = vec![0; READ_BYTES];
     for entry in std::fs::read_dir(journal)? {
-        let mut file = File::open(entry?.path())?;
+        let entry = entry?;
+        if !entry.file_type()?.is_file() {
+            continue;
+        }
+        let mut file = File::open(entry.path())?;
         while file.read(&mut bytes)? > 0 {
             std::hint::black_box(&bytes);
         }

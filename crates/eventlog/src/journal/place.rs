@@ -228,7 +228,8 @@ impl Cursor {
         self.next
     }
 
-    /// Skips to the block that holds `position` and reads it.
+    /// Skips to the first block that ends at or after `position` and reads it; see [`Self::find`]
+    /// where it must hold the position.
     pub(crate) fn seek(
         &mut self,
         position: u64,
@@ -241,6 +242,18 @@ impl Cursor {
                 return self.take(header).map(Some);
             }
             self.step(&header);
+        }
+    }
+
+    /// Skips to the block that holds `position` and reads it. An error if the journal does not hold
+    /// it: what is missing between two blocks is never passed over.
+    pub(crate) fn find(&mut self, position: u64) -> Result<(BlockHeader, &[u8]), ReadError> {
+        match self.seek(position)? {
+            Some((header, bytes)) if header.first_position <= position => Ok((header, bytes)),
+            _ => Err(ReadError::Damaged {
+                position,
+                what: "the journal does not hold it".to_owned(),
+            }),
         }
     }
 

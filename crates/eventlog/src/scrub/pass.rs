@@ -19,7 +19,7 @@ use crate::sled_copy::{volume_of, volume_path};
 
 use super::pace::Pace;
 use super::repair::{self, Damaged, NotMade};
-use super::{Control, FINDINGS_MAX, ScrubFinding, ScrubOutcome, ScrubReport, ScrubbedPart, Target};
+use super::{Control, ScrubFinding, ScrubOutcome, ScrubReport, ScrubbedPart, Target};
 
 /// How often the volume that is written to is searched before a block counts as missing: sled moves
 /// blocks about.
@@ -124,8 +124,10 @@ impl<'a> Pass<'a> {
     fn all(&mut self) -> Result<(), Stopped> {
         let mut last = 0;
         while let Some((number, first, to)) = self.target.shared.view.places.next_segment(last) {
-            let full = to.is_some();
             let acknowledged = *self.target.shared.published.borrow();
+            // Where a group goes on in another segment, its blocks are known before it is
+            // acknowledged: until then the segment counts as the one that is written to.
+            let full = to.is_some_and(|to| to <= acknowledged);
             let range = first..=to.unwrap_or(acknowledged).min(acknowledged);
             if range.is_empty() {
                 break;
@@ -172,13 +174,11 @@ impl<'a> Pass<'a> {
                 tracing::error!(?part, what, position, "a block is lost in both copies");
             }
         }
-        if self.report.findings.len() < FINDINGS_MAX {
-            self.report.findings.push(ScrubFinding {
-                part,
-                what,
-                outcome,
-            });
-        }
+        self.report.keep(ScrubFinding {
+            part,
+            what,
+            outcome,
+        });
     }
 
     // The journal.
@@ -341,7 +341,7 @@ impl<'a> Pass<'a> {
                 self.volume(Some(block.0))?;
                 self.expected.number = number;
             }
-            // A segment that was made anew is gone over twice.
+            // Each block once, in order, whatever was gone over again.
             if self
                 .expected
                 .blocks

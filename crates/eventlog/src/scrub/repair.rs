@@ -196,6 +196,7 @@ pub(super) fn newest_segment(
         .open(&path)?;
     let length = file.metadata()?.len();
     let told = SegmentHeader::decode(Window::new(0).get(&file, 0, HEADER_READ_BYTES)?);
+    let told = told.filter(|told| told.number == number && told.log_id == target.log_id);
     let header = told.unwrap_or(SegmentHeader {
         epoch: last.epoch,
         number,

@@ -590,3 +590,51 @@ fn a_log_of_several_epochs_is_whole() {
     healed(&open.scrub(), ScrubbedPart::Journal, "two epochs");
     open.whole("two epochs, healed");
 }
+
+#[test]
+fn what_was_not_put_right_is_kept_however_much_was() {
+    let found = |outcome| ScrubFinding {
+        part: ScrubbedPart::Journal,
+        what: String::new(),
+        outcome,
+    };
+    let mut report = Open::with(1, 10).scrub();
+    for number in 0..FINDINGS_MAX {
+        report.keep(found(ScrubOutcome::Healed(number.to_string())));
+    }
+    report.keep(found(ScrubOutcome::Lost { position: 7 }));
+    report.keep(found(ScrubOutcome::Healed("one more".to_owned())));
+    assert_eq!(report.findings.len(), FINDINGS_MAX);
+    let standing: Vec<_> = report.findings.iter().filter(|one| one.stands()).collect();
+    assert_eq!(standing, [&found(ScrubOutcome::Lost { position: 7 })]);
+}
+
+#[test]
+fn a_reading_never_passes_over_what_was_turned_into_zeros() {
+    let open = Open::new();
+    let path = open.segment(1);
+    let blocks = blocks(&path);
+    let (first, place, _) = blocks[blocks.len() / 2];
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[place..].fill(0);
+    std::fs::write(&path, bytes).unwrap();
+    for from in [1, first, first + 1] {
+        let read: Vec<_> = open.log().read(from, u64::MAX).collect();
+        let (last, before) = read.split_last().unwrap();
+        assert!(matches!(last, Err(ReadError::Damaged { position, .. }) if *position >= first));
+        assert_eq!(
+            before.len() as u64,
+            first.saturating_sub(from),
+            "from {from}"
+        );
+    }
+    let whole = |block: Result<crate::PackedBlock, _>| block.and_then(crate::PackedBlock::unpack);
+    let packed: Vec<_> = open.log().read_packed(first, u64::MAX).map(whole).collect();
+    assert!(matches!(
+        packed.as_slice(),
+        [Err(ReadError::Damaged { .. })]
+    ));
+    let report = open.scrub();
+    healed(&report, ScrubbedPart::Journal, "zeros");
+    assert!(open.read() == open.commits);
+}

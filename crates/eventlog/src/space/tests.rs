@@ -84,7 +84,7 @@ impl Case {
     }
 }
 
-#[allow(
+#[expect(
     clippy::unnecessary_wraps,
     reason = "compared with what `refusal` answers"
 )]
@@ -163,4 +163,28 @@ fn a_file_system_that_can_hold_no_reserve_is_served_without() {
     assert_eq!(case.space.refusal(), None);
     case.set_free(LOW - 1);
     assert_eq!(case.space.refusal(), low(LOW - 1, LOW));
+}
+
+#[test]
+fn the_reserve_given_up_for_one_is_room_for_all() {
+    let case = case(10_000, false);
+    let mut tries = 0;
+    let finished = case.space.finish(|| {
+        tries += 1;
+        if tries == 1 {
+            // Meanwhile another thread met the same.
+            assert!(case.space.release());
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        Ok(())
+    });
+    assert!(finished.is_ok() && tries == 2);
+}
+
+#[test]
+fn a_reserve_that_somebody_removed_counts_as_given_up() {
+    let case = case(10_000, false);
+    std::fs::remove_file(case.dir.path().join(RESERVE_FILE)).unwrap();
+    assert!(case.space.release());
+    assert!(!case.space.release());
 }
