@@ -1,14 +1,15 @@
 //! Compiles `proto/` in pure Rust: no `protoc` is needed on the building machine.
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::{env, fs};
 
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let proto = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto");
+    // As it is when this runs: what was built elsewhere may be shared.
+    let proto = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../../proto");
     println!("cargo::rerun-if-changed={}", proto.display());
     let mut files = fs::read_dir(proto.join("benniu/v1"))?
         .map(|entry| entry.map(|entry| entry.path()))

@@ -359,11 +359,19 @@ async fn only_whom_it_concerns_sees_who_is_at_odds() {
     let listed = town
         .done(&passer_by, wire::ListDisputesRequest::default())
         .await;
+    let known = shown(&town, CAPTAIN, &dispute_id).await;
+    assert!(known.steps.iter().all(|step| !step.principal_id.is_empty()));
+    // Neither the parties nor the logins through which they act, nor who mediates.
+    let mut hidden: Vec<_> = [0, 1].map(|number| party(number).0).into();
+    hidden.extend(known.steps.iter().map(|step| step.principal_id.clone()));
+    hidden.push(staff(OFFICER).to_string());
     for text in [format!("{answer:?}"), format!("{listed:?}")] {
-        for number in [0, 1] {
-            assert!(!text.contains(&party(number).0), "{text}");
+        for id in &hidden {
+            assert!(!text.contains(id), "{id} in {text}");
         }
     }
+    let told = |step: &wire::DisputeStep| step.payload_json.as_str() != "";
+    assert!(!answer.steps.iter().any(told));
     assert_eq!(
         answer.dispute.expect("a dispute").state(),
         wire::DisputeState::Performing

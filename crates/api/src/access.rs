@@ -30,10 +30,7 @@ pub const TABLE: &[(&str, Requirement)] = &[
         "/benniu.v1.AdministrationService/GetLog",
         RegisteredPrincipal,
     ),
-    (
-        "/benniu.v1.AdministrationService/GetScrub",
-        RegisteredPrincipal,
-    ),
+    ("/benniu.v1.AdministrationService/GetScrub", Administrator),
     (
         "/benniu.v1.AdministrationService/RelieveAdministrator",
         Administrator,

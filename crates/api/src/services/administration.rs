@@ -67,7 +67,7 @@ service! {
                 time_zone: genesis.zone.map_or_else(String::new, |zone| zone.name().to_owned()),
                 sealed: false,
                 read_point: Some(waited.at(head.position, "log".to_owned())),
-                commands_refused: executor.log().refusal().map_or_else(String::new, |why| why.to_string()),
+                commands_refused: executor.log().refusal().map_or_else(String::new, |why| refused_because(&why)),
             }))
         }
 
@@ -87,6 +87,15 @@ service! {
             let answer = scrub::answer(scrub::of(&self.backend)?, position);
             Ok(Response::new(answer))
         }
+    }
+}
+
+/// Why no commands are taken, as any caller may know it: what the system said of its files stays in
+/// the service's own log.
+fn refused_because(why: &AppendError) -> String {
+    match why {
+        AppendError::LowSpace { .. } => why.to_string(),
+        _ => status::of_append(why).message().to_owned(),
     }
 }
 

@@ -158,7 +158,7 @@ impl Case<'_> {
         ];
         if self.agreement()?.all_performed() {
             events.push(Event::AgreementPerformed {});
-            events.push(self.date(Purpose::Archive, |rules| rules.archive_days)?);
+            events.extend(self.archive_date()?);
         }
         Ok(events)
     }

@@ -114,9 +114,10 @@ impl Case<'_> {
         party: PersonId,
         paper: Paper,
     ) -> Result<(Party, Envelope), Stop> {
+        // Proof comes first: who may not act for a person is not told whether that is a party.
+        let envelope = self.own_act(party, paper)?;
         let known = self.dispute.parties.get(&party);
-        let known = *known.ok_or(Refusal::NotAParty)?;
-        Ok((known, self.own_act(party, paper)?))
+        Ok((*known.ok_or(Refusal::NotAParty)?, envelope))
     }
 
     /// The envelope of somebody's own act.
@@ -155,13 +156,24 @@ impl Case<'_> {
         })
     }
 
+    /// The date from which the record may be closed. None without rules of mediation: those of an
+    /// earlier policy set may be gone, and no party is held in a dispute for want of them.
+    pub(super) fn archive_date(&self) -> Result<Option<Event>, Stop> {
+        let policy = PolicySets::in_force(self.world, self.community, self.cx.now)?;
+        if policy.mediation.is_none() {
+            return Ok(None);
+        }
+        let date = self.date(Purpose::Archive, |rules| rules.archive_days)?;
+        Ok(Some(date))
+    }
+
     /// The end of a dispute and the date from which its record may be closed.
     pub(super) fn ended(
         &self,
         mut events: Vec<Event>,
         envelope: &Envelope,
     ) -> Result<Decision, Stop> {
-        events.push(self.date(Purpose::Archive, |rules| rules.archive_days)?);
+        events.extend(self.archive_date()?);
         Ok(self.all(events, envelope))
     }
 }

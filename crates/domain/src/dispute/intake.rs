@@ -70,6 +70,19 @@ impl Case<'_> {
         let mut decision = self.all(vec![registered, source_event], &envelope);
         if let Some(earlier) = relapse_of {
             let dispute = self.world.state::<Dispute>(earlier)?;
+            if let Some(community) = dispute.community
+                && !dispute.parties.contains_key(&registered_by)
+            {
+                // As for a relapse that is linked later.
+                let earlier = Case {
+                    id: *earlier,
+                    dispute: &dispute,
+                    community,
+                    world: self.world,
+                    cx: self.cx,
+                };
+                earlier.mediator()?;
+            }
             dispute.may_relapse_as(self.id, parties.iter().copied())?;
             let linked = Event::RelapseLinked {
                 relapse: self.id,

@@ -54,7 +54,7 @@ impl Case<'_> {
         let mut others = agreement.obligations.iter();
         if others.all(|(number, other)| *number == obligation || other.performed) {
             events.push(Event::AgreementPerformed {});
-            events.push(self.date(Purpose::Archive, |rules| rules.archive_days)?);
+            events.extend(self.archive_date()?);
         }
         Ok(self.all(events, &self.at(performed_at)))
     }

@@ -6,8 +6,8 @@ refusals! {
     /// Why it is refused.
     DisputeAlreadyRegistered = AlreadyExists, "dispute_id", "A dispute with this id is registered already.";
     DisputeNotFound = NotFound, "dispute_id", "There is no dispute with this id.";
-    PartiesNotAllowed = Invalid, "parties", "A dispute has 2 to 20 parties, each named once.";
-    PartyNotFound = NotFound, "parties", "There is no person with this id to be a party.";
+    PartiesNotAllowed = Invalid, "party_ids", "A dispute has 2 to 20 parties, each named once.";
+    PartyNotFound = NotFound, "party_ids", "There is no person with this id to be a party.";
     ApplicantIsNoParty = Invalid, "source", "Whoever applies for mediation must be one of the parties.";
     RegistrarNotMember = NotAllowed, "source", "Disputes from visits and incidents are registered by active members of the community.";
     GateNotPassed = NotAllowed, "source", "Mediation needs a scene without an illegal act to which mediation applies; call the station.";
@@ -48,8 +48,8 @@ refusals! {
     ExpertNotAllowed = Invalid, "expert_id", "An expert is a registered person and no party.";
     SessionNotScheduled = WrongState, "dispute_id", "The parties must be called together first.";
     SessionInThePast = Invalid, "starts_at", "A session cannot be called for a time that has passed.";
-    SessionPartiesNotAllowed = Invalid, "parties", "A session has parties of this dispute, each once; all of them, if held jointly.";
-    SessionMediatorsNotAllowed = Invalid, "mediators", "A session has at least one mediator of the panel, each once.";
+    SessionPartiesNotAllowed = Invalid, "party_ids", "A session has parties of this dispute, each once; all of them, if held jointly.";
+    SessionMediatorsNotAllowed = Invalid, "mediator_ids", "A session has at least one mediator of the panel, each once.";
     TooManySessions = WrongState, "dispute_id", "A dispute has at most 200 sessions.";
     DisputeNotInMediation = WrongState, "dispute_id", "This needs parties who have met.";
     EvidenceNotAllowed = Invalid, "items", "1 to 20 items of evidence are given at once.";

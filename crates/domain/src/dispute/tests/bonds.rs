@@ -218,6 +218,39 @@ fn a_relapse_is_linked_from_both_sides_and_undoes_the_help() {
 }
 
 #[test]
+fn a_relapse_is_told_at_registration_by_a_party_or_whoever_mediates_there() {
+    let again = register_as(602, visit(), Some(600));
+    let applies = register_as(602, Source::Application { applicant: id(5) }, Some(600));
+    let outcome = performed().outcome(applies, &late(5));
+    assert!(outcome.ends_with("RelapseLinked"), "{outcome}");
+    performed().refuses(again, &late(4), Refusal::ActorDoesNotMediate);
+}
+
+#[test]
+fn nobody_is_held_in_a_dispute_because_the_rules_of_mediation_are_gone() {
+    let pilot = include_str!("../../../../../policies/pilot.toml");
+    let (before, section) = pilot.split_once("[mediation]").unwrap();
+    let (_, behind) = section.split_once("\n[").unwrap();
+    let without = crate::policy_set::Command::AdoptPolicySet {
+        unit: id(100),
+        text: format!("{before}[{behind}").replace("version = 1", "version = 2"),
+        effective_from: None,
+    };
+    let changed = |history: History| history.then(without.clone(), &february(1, 5, 13));
+    let withdraw = ask(Ask::WithdrawFromMediation {
+        party: id(5),
+        paper: None,
+    });
+    let outcome = changed(registered()).outcome(withdraw, &february(5, 5, 14));
+    assert_eq!(outcome, "MediationWithdrawn");
+    let terminate = ask(Ask::TerminateDispute {
+        reason: "a crime after all".to_owned(),
+    });
+    let outcome = changed(in_mediation()).outcome(terminate, &february(2, 5, 14));
+    assert!(outcome.starts_with("DisputeTerminated"), "{outcome}");
+}
+
+#[test]
 fn help_is_verified_once_by_another_after_the_notice_period() {
     let help = |person| ask(Ask::VerifyHelp { person: id(person) });
     let history = performed();

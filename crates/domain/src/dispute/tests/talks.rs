@@ -25,6 +25,14 @@ fn a_party_acts_itself_or_on_a_paper_that_a_mediator_enters() {
     history.refuses(paper.clone(), &february(6, 1, 8), Refusal::MediatorIsParty);
     history.refuses(paper, &february(4, 1, 8), Refusal::ActorDoesNotMediate);
     history.refuses(consent(7), &february(7, 1, 8), Refusal::NotAParty);
+    // Whoever may not act for a person is told the same of parties and of others.
+    for asked in [5, 8] {
+        history.refuses(
+            consent(asked),
+            &february(4, 1, 8),
+            Refusal::PartyActNotProven,
+        );
+    }
 }
 
 #[test]
