@@ -37,7 +37,7 @@ pub struct Row {
     pub bench: &'static str,
     /// What was measured: `raw`, `raw_preallocated`, `writer` (single-event commits handed over
     /// together), `one_commit`, `tasks`; `fill`; `blocks`, `decode`, `json_checked`, `json`,
-    /// `partitions`; `block`, `stream`; `read_journal`, `after_clean_stop`, `after_kill`.
+    /// `partitions`; `block`, `stream`; `read_journal`, `after_clean_stop`, `after_kill`, `verified_whole`.
     pub variant: &'static str,
     /// Events handed over together, tasks that append one event each, or the events of a stream.
     pub group: usize,
@@ -289,7 +289,12 @@ mod tests {
         };
         open(&once, &mut |row| rows.push(row)).unwrap();
         let told = rows.iter().map(|row| (row.variant, row.cache));
-        let variants = ["read_journal", "after_clean_stop", "after_kill"];
+        let variants = [
+            "read_journal",
+            "after_clean_stop",
+            "after_kill",
+            "verified_whole",
+        ];
         let expected = [cold, warm]
             .into_iter()
             .flat_map(|cache| variants.map(|variant| (variant, cache)));

@@ -14,7 +14,7 @@ use crate::carve::carve;
 use crate::journal::place::{Cursor, Places, SEQUENTIAL_BYTES};
 use crate::log::ReadError;
 use crate::record;
-use crate::sled_copy::{volume_of, volume_path};
+use crate::sled_copy::{file_path, volume_of};
 use crate::verify::Finding;
 
 /// Blocks of the journal that are looked for in one pass over the second copy.
@@ -129,7 +129,7 @@ impl Copies<'_> {
 
     /// Takes out what a volume holds.
     fn strike_out(&self, volume: u64, wanted: &mut BTreeMap<u64, [u8; 32]>) -> io::Result<()> {
-        let path = volume_path(self.dir, volume).join("db");
+        let path = file_path(self.dir, volume);
         let carved = carve(&path, &mut |header, _, _| {
             if wanted.get(&header.first_position) == Some(&header.hash) {
                 wanted.remove(&header.first_position);

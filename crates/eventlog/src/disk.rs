@@ -49,7 +49,7 @@ pub struct Options {
     /// After how many events a part of the index goes into a file; another number than before makes
     /// the index anew.
     pub chunk_events: u64,
-    /// Whether the whole log is verified also where it was closed cleanly and its index is whole.
+    /// Whether the whole log is verified also where its newest part and its index are whole.
     pub thorough: bool,
     /// How the log is verified again while it is open.
     pub scrub: ScrubOptions,
@@ -247,8 +247,9 @@ impl OpenError {
 pub struct OpenReport {
     /// Whether it had been closed cleanly.
     pub clean: bool,
-    /// Whether only the part after the index's last file was verified. What lies before was when it
-    /// was written, and is checked as it is read.
+    /// Whether only the newest part was verified: what follows the index's last file or, after a stop
+    /// that was not clean, all that it may have touched. What lies before was verified when it was written, is checked as
+    /// it is read, and the scrub goes over it.
     pub quick: bool,
     /// What was put right, in words.
     pub healed: Vec<String>,
@@ -549,5 +550,7 @@ mod full_tests;
 mod index_tests;
 #[cfg(test)]
 mod model_tests;
+#[cfg(test)]
+mod stop_tests;
 #[cfg(test)]
 pub(crate) mod tests;

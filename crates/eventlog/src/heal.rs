@@ -60,6 +60,28 @@ fn copy_goes_on(
     Ok(merged.beyond(link.position))
 }
 
+/// Surveys what is newest of a log that nobody holds, where that is enough: nothing is wrong with it, and
+/// all that is older was synced. Changes nothing in a folder that the plan only reads.
+pub(crate) fn newest(
+    plan: &Plan,
+    volume_events: u64,
+    head: HeadSlot,
+) -> Result<Option<Surveyed>, OpenError> {
+    if head.clean {
+        let extent = Extent::Proven(Some(head));
+        return Ok(survey::resume(plan.clone(), extent, &mut |_| ()));
+    }
+    if head.ended {
+        // It was closed with something in it that must be verified whole.
+        return Ok(None);
+    }
+    let Some(surveyed) = survey::after_stop(plan.clone(), head, volume_events) else {
+        return Ok(None);
+    };
+    let beyond = copy_beyond(&plan.dir, volume_events, &surveyed)?;
+    Ok(beyond.is_none().then_some(surveyed))
+}
+
 /// Surveys the journal: what it proves, or what is wrong with it and from where on. Changes nothing
 /// in a folder that the plan only reads. `progress` is told the position now and then.
 pub(crate) fn diagnose(

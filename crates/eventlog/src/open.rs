@@ -25,7 +25,7 @@ use crate::queue::Queue;
 use crate::sequencer::Sequencer;
 use crate::sled_copy::{self, COPY_DIR, Lack, Volume, volume_of, volume_path};
 use crate::space::{self, Space};
-use crate::survey::{self, Extent, Surveyed};
+use crate::survey::Surveyed;
 use crate::view::View;
 use crate::writer::{Shared, Writer};
 
@@ -289,7 +289,7 @@ fn looked_over(
 ) -> Result<(Surveyed, Option<Volume>), OpenError> {
     let mut surveyed = sound(dir, options, head, report)?;
     let mut newest = None;
-    if report.quick && surveyed.last_block > 0 {
+    if report.quick && report.clean && surveyed.last_block > 0 {
         newest = copy_as_closed(dir, options, &surveyed);
         if newest.is_none() {
             // The second copy is made anew only out of a journal that was verified whole: what is
@@ -334,12 +334,13 @@ fn sound(
         let what = "wrote the head file anew, which was missing or damaged";
         report.healed.push(what.to_owned());
     }
-    if report.clean && !finished && !options.thorough {
-        let resumed = survey::resume(options.plan(dir), Extent::Proven(head), &mut |_| ());
-        if let Some(surveyed) = resumed {
-            report.quick = true;
-            return Ok(surveyed);
-        }
+    if let Some(head) = head
+        && !finished
+        && !options.thorough
+        && let Some(surveyed) = heal::newest(&options.plan(dir), options.volume_events, head)?
+    {
+        report.quick = true;
+        return Ok(surveyed);
     }
     verified(dir, options, head, report)
 }
@@ -413,8 +414,9 @@ fn drop_torn(
 /// and the last block is that of the journal, which is whole. What is before it is not looked at.
 fn copy_as_closed(dir: &Path, options: &Options, surveyed: &Surveyed) -> Option<Volume> {
     let newest = volume_of(surveyed.last_block, options.volume_events);
-    let is_there = |number| volume_path(dir, number).join("db").exists();
-    if !(1..=newest).all(is_there) || volume_path(dir, newest + 1).exists() {
+    if !(1..=newest).all(|number| sled_copy::has_file(dir, number))
+        || volume_path(dir, newest + 1).exists()
+    {
         return None;
     }
     let places = Places::new(dir.join(JOURNAL_DIR), surveyed.index.marks());
@@ -463,8 +465,7 @@ impl Reconciling<'_> {
         for number in 1..=newest {
             let past = self.synced > number * self.options.volume_events;
             let known = !self.doubted && (past || clean);
-            let path = volume_path(self.dir, number);
-            if number < newest && known && path.join("db").exists() {
+            if number < newest && known && sled_copy::has_file(self.dir, number) {
                 continue;
             }
             let volume = self.one(number, last_block)?;
@@ -519,7 +520,7 @@ impl Reconciling<'_> {
         ));
         match Volume::open(self.dir, number) {
             Ok(volume) => {
-                let first = (number - 1) * self.options.volume_events + 1;
+                let first = sled_copy::first_of(number, self.options.volume_events);
                 self.fill(volume, first, true)
             }
             Err(error) => {
@@ -537,7 +538,7 @@ impl Reconciling<'_> {
     }
 
     fn blocks_of(&self, number: u64) -> Cursor {
-        let first = (number - 1) * self.options.volume_events + 1;
+        let first = sled_copy::first_of(number, self.options.volume_events);
         Cursor::near(self.places, first, SEQUENTIAL_BYTES)
     }
 

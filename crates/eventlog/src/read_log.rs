@@ -128,9 +128,9 @@ pub struct ReadLog {
 }
 
 impl ReadLog {
-    /// Opens a folder for reading. Where the index is whole, and the log is running or was closed
-    /// cleanly, what lies before the index's end was verified when it was written and is checked as
-    /// it is read; otherwise the whole journal is verified first.
+    /// Opens a folder for reading. Where the index and the newest part are whole, what lies before
+    /// was verified when it was written and is checked as it is read; otherwise the whole journal is
+    /// verified first.
     ///
     /// Damaged segments of a folder that nobody holds are put together out of both copies in the
     /// system's temporary folder, until this log and all readings of it are dropped; a warning says
@@ -143,12 +143,13 @@ impl ReadLog {
     pub(crate) fn open_with(dir: &Path, chunk_events: u64) -> Result<Self, OpenError> {
         let (state, extent) = extent(dir)?;
         let plan = Plan::reading(dir, chunk_events);
-        let tries = match state {
-            FolderState::NotClosed => 0,
-            FolderState::Closed => 1,
-            FolderState::Running => RESUME_TRIES,
+        let resumed = match extent {
+            Extent::Proven(Some(head)) => heal::newest(&plan, VOLUME_EVENTS, head)?,
+            Extent::Proven(None) => None,
+            Extent::Acknowledged(_) => {
+                (0..RESUME_TRIES).find_map(|_| survey::resume(plan.clone(), extent, &mut |_| ()))
+            }
         };
-        let resumed = (0..tries).find_map(|_| survey::resume(plan.clone(), extent, &mut |_| ()));
         let readable = match resumed {
             Some(surveyed) => Readable {
                 surveyed,

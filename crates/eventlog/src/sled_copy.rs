@@ -32,9 +32,24 @@ pub(crate) fn volume_of(first_position: u64, volume_events: u64) -> u64 {
     first_position.saturating_sub(1) / volume_events.max(1) + 1
 }
 
+/// The least position that a block of a volume may start at.
+pub(crate) fn first_of(number: u64, volume_events: u64) -> u64 {
+    number.saturating_sub(1) * volume_events + 1
+}
+
 /// The folder of a volume.
 pub(crate) fn volume_path(dir: &Path, number: u64) -> PathBuf {
     dir.join(COPY_DIR).join(format!("{number:08}"))
+}
+
+/// The file in which sled keeps a volume's blocks.
+pub(crate) fn file_path(dir: &Path, number: u64) -> PathBuf {
+    volume_path(dir, number).join("db")
+}
+
+/// Whether that file is there.
+pub(crate) fn has_file(dir: &Path, number: u64) -> bool {
+    file_path(dir, number).exists()
 }
 
 /// The numbers of the volumes that are there, in order.

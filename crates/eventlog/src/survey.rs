@@ -16,15 +16,17 @@ use crate::block::{BLOCK_ALIGNMENT, BLOCK_BYTES_MAX, BLOCK_HEADER_BYTES, BlockHe
 use crate::disk::OpenError;
 use crate::files::Window;
 use crate::head_file::HeadSlot;
-use crate::index::{self, Building, Built, Plan, Tail};
+use crate::index::{Building, Built, Plan, Tail};
 use crate::journal::append::JournalEnd;
 use crate::journal::place::{Marks, Place};
 use crate::journal::segment::{self, SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::replay::{Reached, Replay};
 use crate::sequencer::End;
 
+mod resume;
 mod torn;
 
+pub(crate) use resume::{after_stop, resume};
 pub(crate) use torn::has_zero_share;
 
 const READ_AHEAD_BYTES: usize = 1024 * 1024;
@@ -202,40 +204,6 @@ pub(crate) fn survey_staged(
     Surveyor::after(reached, journal, building, extent, progress)
         .staged(staged)
         .run(&numbers)
-}
-
-/// Goes on from where the index ends, instead of from the beginning: only segments' headers and
-/// sizes are looked at before. `None` if the index is not whole, or anything is not as a head that
-/// was closed cleanly says; then the whole journal must be gone over. Versions are proven as far as
-/// the events after the index's end tell: each follows the one before among these.
-pub(crate) fn resume(
-    plan: Plan,
-    extent: Extent,
-    progress: &mut dyn FnMut(u64),
-) -> Option<Surveyed> {
-    let head = extent.head()?;
-    let chunks = index::load(
-        &plan.folder(),
-        head.log_id,
-        plan.chunk_events,
-        head.position,
-    );
-    let chunks = chunks.ok().flatten()?;
-    let reached = chunks.last()?.reached.clone();
-    if reached.end.position == head.position && reached.hash != head.hash {
-        return None;
-    }
-    let journal = plan.dir.join(segment::JOURNAL_DIR);
-    let numbers = segment::list(&journal).ok()?;
-    if !numbers.contains(&reached.place.segment) {
-        return None;
-    }
-    let building = Building::after(plan, chunks);
-    let surveyed = Surveyor::after(reached, journal, building, extent, progress)
-        .run(&numbers)
-        .ok()?;
-    let as_closed = surveyed.torn.is_empty() && surveyed.end.position == head.position;
-    as_closed.then_some(surveyed)
 }
 
 /// The log that the first readable segment says it belongs to.

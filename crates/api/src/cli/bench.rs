@@ -38,8 +38,8 @@ enum What {
     Replay(Read),
     /// Reading the events of single streams, cold and warm, beside reading one block
     Stream(Read),
-    /// Opening a log after a clean stop and as after a kill, cold and warm, beside reading its
-    /// journal's bytes; takes the log's lock
+    /// Opening a log after a clean stop, as after a kill and verifying all of it, cold and warm, beside
+    /// reading its journal's bytes; takes the log's lock
     Open(Read),
     /// Folding the read models from the first event, beside reading and decoding alone
     Rebuild(Read),

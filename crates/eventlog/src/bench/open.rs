@@ -45,20 +45,25 @@ struct Cell {
     journal: Vec<Sample>,
     clean: Vec<Sample>,
     killed: Vec<Sample>,
-    fetched: [u64; 3],
+    whole: Vec<Sample>,
+    fetched: [u64; 4],
 }
 
-/// Opens a log after a clean stop and as after a kill, cold and warm, beside reading the bytes of
-/// its journal, and gives a row for each. As after a kill means that the head says what it says while
-/// the log is open: the opening verifies the journal and the newest volume. Blocks: not for an async
-/// thread.
+/// Opens a log after a clean stop, as after a kill, and so that all of it is verified, cold and warm,
+/// beside reading the bytes of its journal, and gives a row for each. As after a kill means that the
+/// head says what it says while the log is open: the opening verifies what was synced last and the
+/// newest volume. Blocks: not for an async thread.
 pub fn open(plan: &OpenPlan, give: &mut dyn FnMut(Row)) -> Result<(), BenchError> {
     if plan.passes == 0 {
         return Err(BenchError::Plan("at least one pass is needed"));
     }
     let journal = plan.dir.join(JOURNAL_DIR);
     // Whatever state it is in: the first figure is to be that of a clean stop.
-    timed_open(plan, false)?;
+    timed_open(plan, &plan.options, false)?;
+    let thorough = Options {
+        thorough: true,
+        ..plan.options.clone()
+    };
     for cache in Cache::BOTH {
         let mut cell = Cell::default();
         let mut events = 0;
@@ -73,17 +78,20 @@ pub fn open(plan: &OpenPlan, give: &mut dyn FnMut(Row)) -> Result<(), BenchError
                     Ok::<_, BenchError>(sample)
                 };
             let read = measure(0, &mut || read_all(&journal))?;
-            let clean = measure(1, &mut || timed_open(plan, true))?;
-            let killed = measure(2, &mut || timed_open(plan, false))?;
+            let clean = measure(1, &mut || timed_open(plan, &plan.options, true))?;
+            let killed = measure(2, &mut || timed_open(plan, &plan.options, true))?;
+            let whole = measure(3, &mut || timed_open(plan, &thorough, false))?;
             events = clean.events;
             cell.journal.push(read);
             cell.clean.push(clean);
             cell.killed.push(killed);
+            cell.whole.push(whole);
         }
         let variants = [
             ("read_journal", &cell.journal),
             ("after_clean_stop", &cell.clean),
             ("after_kill", &cell.killed),
+            ("verified_whole", &cell.whole),
         ];
         for ((variant, samples), fetched) in variants.into_iter().zip(cell.fetched) {
             let row = row("open", variant, 1, samples);
@@ -102,9 +110,9 @@ pub fn open(plan: &OpenPlan, give: &mut dyn FnMut(Row)) -> Result<(), BenchError
 
 /// Opens the log, timed, and closes it, so that the next opening finds it as after a clean stop or
 /// not.
-fn timed_open(plan: &OpenPlan, kill_next: bool) -> Result<Sample, BenchError> {
+fn timed_open(plan: &OpenPlan, options: &Options, kill_next: bool) -> Result<Sample, BenchError> {
     let start = Instant::now();
-    let log = DiskLog::open(&plan.dir, &plan.options)?;
+    let log = DiskLog::open(&plan.dir, options)?;
     let elapsed = start.elapsed();
     let events = log.head().position;
     let head = plan.dir.join(HEAD_FILE);

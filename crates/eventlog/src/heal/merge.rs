@@ -19,7 +19,7 @@ use crate::check::follows;
 use crate::files::Window;
 use crate::journal::place::Place;
 use crate::journal::segment::{self, JOURNAL_DIR};
-use crate::sled_copy::{list_volumes, volume_path};
+use crate::sled_copy::{file_path, list_volumes};
 use crate::survey::Link;
 
 /// A file that was searched.
@@ -89,7 +89,7 @@ impl Merged {
             Err(error) => tracing::warn!(%error, number, "a segment of the journal cannot be read"),
         }
         for number in volumes {
-            let path = volume_path(dir, number).join("db");
+            let path = file_path(dir, number);
             if path.exists() && !this.search_for(&path, None, range, pace)? {
                 return Ok(None);
             }
@@ -114,7 +114,7 @@ impl Merged {
     ) -> io::Result<Self> {
         let mut this = Self::nothing();
         for number in list_volumes(dir)? {
-            let path = volume_path(dir, number).join("db");
+            let path = file_path(dir, number);
             if volume_wanted(number) && path.exists() {
                 this.search(&path, None, link)?;
             }

@@ -15,7 +15,7 @@ use crate::check::check_blocks;
 use crate::files::forget_cached;
 use crate::journal::place::{Cursor, SEQUENTIAL_BYTES};
 use crate::journal::segment::{self, JOURNAL_DIR};
-use crate::sled_copy::{volume_of, volume_path};
+use crate::sled_copy::{file_path, volume_of};
 
 use super::pace::Pace;
 use super::repair::{self, Damaged, NotMade};
@@ -441,7 +441,7 @@ impl<'a> Pass<'a> {
                 wanted.pop();
             }
         }
-        let path = volume_path(&self.target.dir, number).join("db");
+        let path = file_path(&self.target.dir, number);
         if closed && let Ok(file) = File::open(&path) {
             forget_cached(&file);
         }
