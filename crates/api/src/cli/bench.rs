@@ -40,7 +40,7 @@ enum What {
     Stream(Read),
     /// Opening a log after a clean stop, as after a kill and verifying all of it, cold and warm, beside
     /// reading its journal's bytes; takes the log's lock
-    Open(Read),
+    Open(Open),
     /// Folding the read models from the first event, beside reading and decoding alone
     Rebuild(Read),
 }
@@ -74,6 +74,15 @@ struct Read {
     passes: u64,
 }
 
+#[derive(Debug, clap::Args)]
+struct Open {
+    #[command(flatten)]
+    read: Read,
+    /// Leave out verifying all of the log, which takes seconds per million events
+    #[arg(long)]
+    not_whole: bool,
+}
+
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
     match args.what {
         What::Append(args) => blocking(move || append(&args)).await,
@@ -98,9 +107,10 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
             measured
         }
         What::Open(args) => {
-            let (dir, kept) = log_to_read(&args).await?;
+            let (dir, kept) = log_to_read(&args.read).await?;
             let mut plan = OpenPlan::new(&dir);
-            plan.passes = passes(args.passes);
+            plan.passes = passes(args.read.passes);
+            plan.whole = !args.not_whole;
             let measured =
                 blocking(move || eventlog::bench::open(&plan, &mut print).map_err(could_not));
             let measured = measured.await;

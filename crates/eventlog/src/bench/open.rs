@@ -24,6 +24,8 @@ pub struct OpenPlan {
     pub dir: PathBuf,
     /// How often every figure is measured; the median counts. At least 1.
     pub passes: usize,
+    /// Whether it is also opened so that all of it is verified.
+    pub whole: bool,
     /// How the log is opened.
     pub options: Options,
 }
@@ -34,6 +36,7 @@ impl OpenPlan {
         Self {
             dir: dir.to_owned(),
             passes: 5,
+            whole: true,
             options: Options::new(Arc::new(crate::clock::SystemClock::new())),
         }
     }
@@ -79,13 +82,15 @@ pub fn open(plan: &OpenPlan, give: &mut dyn FnMut(Row)) -> Result<(), BenchError
                 };
             let read = measure(0, &mut || read_all(&journal))?;
             let clean = measure(1, &mut || timed_open(plan, &plan.options, true))?;
-            let killed = measure(2, &mut || timed_open(plan, &plan.options, true))?;
-            let whole = measure(3, &mut || timed_open(plan, &thorough, false))?;
+            let killed = measure(2, &mut || timed_open(plan, &plan.options, plan.whole))?;
+            if plan.whole {
+                let whole = measure(3, &mut || timed_open(plan, &thorough, false))?;
+                cell.whole.push(whole);
+            }
             events = clean.events;
             cell.journal.push(read);
             cell.clean.push(clean);
             cell.killed.push(killed);
-            cell.whole.push(whole);
         }
         let variants = [
             ("read_journal", &cell.journal),
@@ -94,6 +99,9 @@ pub fn open(plan: &OpenPlan, give: &mut dyn FnMut(Row)) -> Result<(), BenchError
             ("verified_whole", &cell.whole),
         ];
         for ((variant, samples), fetched) in variants.into_iter().zip(cell.fetched) {
+            if samples.is_empty() {
+                continue;
+            }
             let row = row("open", variant, 1, samples);
             give(Row {
                 cache: Some(cache.name()),
