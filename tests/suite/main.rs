@@ -40,4 +40,5 @@ mod replay;
 mod scrub;
 mod shutdown;
 mod space;
+mod spending;
 mod wrong_input;

@@ -150,6 +150,11 @@ impl Town {
         self.server.take().expect("the service runs")
     }
 
+    /// Whether its service was started and not stopped.
+    pub(crate) fn runs(&self) -> bool {
+        self.server.is_some()
+    }
+
     /// Ends its service as an administrator would, then starts it again.
     pub(crate) async fn restart(&mut self) {
         self.stop().terminate().exits(0);

@@ -320,9 +320,17 @@ pub const TABLE: &[(&str, Requirement)] = &[
         "/benniu.v1.PersonService/RegisterPerson",
         RegisteredPrincipal,
     ),
+    (
+        "/benniu.v1.PointsService/FreezeAccount",
+        RegisteredPrincipal,
+    ),
     ("/benniu.v1.PointsService/GetBalance", RegisteredPrincipal),
     ("/benniu.v1.PointsService/GetStatement", RegisteredPrincipal),
     ("/benniu.v1.PointsService/ReverseAward", RegisteredPrincipal),
+    (
+        "/benniu.v1.PointsService/UnfreezeAccount",
+        RegisteredPrincipal,
+    ),
     ("/benniu.v1.PolicyService/AdoptPolicySet", Administrator),
     ("/benniu.v1.PrincipalService/LinkPrincipal", Administrator),
     (
@@ -342,6 +350,63 @@ pub const TABLE: &[(&str, Requirement)] = &[
         RegisteredPrincipal,
     ),
     ("/benniu.v1.ReactionService/RetryStuck", Administrator),
+    (
+        "/benniu.v1.RedemptionService/CancelRedemption",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.RedemptionService/ConfirmRedemption",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.RedemptionService/FailRedemption",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.RedemptionService/FulfilRedemption",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.RedemptionService/GetRedemption",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.RedemptionService/ListRedemptions",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.RedemptionService/RenewCode",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.RedemptionService/RequestRedemption",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.RedemptionService/ReturnRedemption",
+        RegisteredPrincipal,
+    ),
+    ("/benniu.v1.RewardService/ChangePrice", RegisteredPrincipal),
+    ("/benniu.v1.RewardService/CountStock", RegisteredPrincipal),
+    ("/benniu.v1.RewardService/DraftItem", RegisteredPrincipal),
+    (
+        "/benniu.v1.RewardService/GetRewardItem",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.RewardService/ListRewardItems",
+        RegisteredPrincipal,
+    ),
+    ("/benniu.v1.RewardService/OfferItem", RegisteredPrincipal),
+    ("/benniu.v1.RewardService/PauseItem", RegisteredPrincipal),
+    ("/benniu.v1.RewardService/ReceiveStock", RegisteredPrincipal),
+    ("/benniu.v1.RewardService/ResumeItem", RegisteredPrincipal),
+    ("/benniu.v1.RewardService/RetireItem", RegisteredPrincipal),
+    (
+        "/benniu.v1.RewardService/SetPerPersonLimit",
+        RegisteredPrincipal,
+    ),
+    ("/benniu.v1.RewardService/SetQuota", RegisteredPrincipal),
     ("/benniu.v1.UnitService/FoundUnit", RegisteredPrincipal),
     ("/benniu.v1.UnitService/ListUnits", RegisteredPrincipal),
     ("/benniu.v1.ZoneService/AdoptZonePlan", RegisteredPrincipal),

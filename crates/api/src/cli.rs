@@ -11,8 +11,10 @@ mod demo;
 mod import;
 mod init;
 mod log;
+mod redemption;
 mod replay;
 mod restore;
+mod reward;
 mod serve;
 mod source;
 mod verify;
@@ -50,6 +52,8 @@ enum Command {
     Balance(balance::Args),
     Case(case::Args),
     Coverage(coverage::Args),
+    Reward(reward::Args),
+    Redemption(redemption::Args),
     Import(import::Args),
     Demo(demo::Args),
     Backup(backup::Args),
@@ -127,6 +131,8 @@ pub async fn main() -> ExitCode {
         Command::Balance(args) => balance::run(args).await,
         Command::Case(args) => case::run(args).await,
         Command::Coverage(args) => coverage::run(args).await,
+        Command::Reward(args) => reward::run(args).await,
+        Command::Redemption(args) => redemption::run(args).await,
         Command::Import(args) => import::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Backup(args) => backup::run(args).await,

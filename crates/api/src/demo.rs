@@ -13,6 +13,7 @@ mod patrol;
 mod pilot;
 mod recount;
 mod report;
+mod spending;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -35,7 +36,8 @@ use recount::Recount;
 
 /// Subject of the demo's administrator.
 pub(crate) const ADMIN: &str = "admin";
-/// Seed of the demo's log: the same version plays the same history.
+/// Seed of the demo's log: the same version plays the same history, but for who wins the race for
+/// the last umbrella.
 const SEED: u64 = 20_230_809;
 /// Most points that the star's actions come to: 24 publicity actions of 50 points.
 const STAR_POINTS: u64 = 1_200;
@@ -207,6 +209,7 @@ impl Show<'_> {
         self.cases(&admin).await?;
         self.mediation(&admin).await?;
         self.points(&admin).await?;
+        self.spending(&admin, &mut pilot).await?;
         self.rebuild().await
     }
 
@@ -451,7 +454,8 @@ impl Show<'_> {
                 ..Default::default()
             };
             let balance = admin.call(request).await?.balance.unwrap_or_default();
-            let found = balance.granted.cast_signed() - balance.reversed.cast_signed();
+            let found =
+                balance.granted.cast_signed() + balance.revised - balance.reversed.cast_signed();
             differing += usize::from(found != *points);
         }
         let checks = &mut self.checks;

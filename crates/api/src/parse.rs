@@ -299,9 +299,17 @@ choices! {
     MemberKind = domain::member::MemberKind {
         PropertyStaff, SecurityGuard, CommunityWorker, BuildingHead, Volunteer
     };
-    ReversalMode = domain::account::ReversalMode { PendingOnly, WithinBalance };
+    RedemptionState = domain::redemption::RedemptionState {
+        Reserved, ReadyForPickup, Fulfilled, Cancelled, Expired, Failed, Returned
+    } unspecified Unknown;
+    ReversalMode = domain::account::ReversalMode { PendingOnly, WithinBalance, IntoDebt };
     Remedy = domain::dispute::Remedy { Court, Arbitration, Administrative };
-    Role = domain::member::Role { Captain, Instructor, Officer, Mediator, GridWorker };
+    RewardItemState = domain::reward_item::ItemState {
+        Draft, Listed, Paused, Retired
+    } unspecified Unknown;
+    RewardKind = domain::reward_item::RewardKind { Goods, PartnerService, FeeReduction };
+    RewardPeriod = domain::policy_set::Period { Day, Week, Month, Year };
+    Role = domain::member::Role { Captain, Instructor, Officer, Mediator, GridWorker, Clerk };
     SessionType = domain::dispute::SessionType { Joint, Separate, Persuasion };
     UnitLevel = domain::unit::UnitLevel { City, District, Station, Community, Grid };
     Urgency = domain::hazard::Urgency { Red, Yellow, Blue };

@@ -89,7 +89,11 @@ fn every_choice_goes_there_and_back() {
     check::<wire::HazardState>(9);
     check::<wire::BatchState>(5);
     check::<wire::MemberKind>(5);
-    check::<wire::Role>(5);
+    check::<wire::Role>(6);
     check::<wire::DoorResult>(3);
-    check::<wire::ReversalMode>(2);
+    check::<wire::ReversalMode>(3);
+    check::<wire::RedemptionState>(7);
+    check::<wire::RewardItemState>(4);
+    check::<wire::RewardKind>(3);
+    check::<wire::RewardPeriod>(4);
 }

@@ -106,6 +106,8 @@ pub async fn run(
         policy_service_server::PolicyServiceServer,
         principal_service_server::PrincipalServiceServer,
         reaction_service_server::ReactionServiceServer,
+        redemption_service_server::RedemptionServiceServer,
+        reward_service_server::RewardServiceServer,
         unit_service_server::UnitServiceServer,
         zone_service_server::ZoneServiceServer,
     );

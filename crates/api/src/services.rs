@@ -16,6 +16,8 @@ pub mod points;
 pub mod policy;
 pub mod principal;
 pub mod reaction;
+pub mod redemption;
+pub mod reward;
 pub mod unit;
 pub mod zone;
 

@@ -124,6 +124,9 @@ aggregates! {
     policy_set::PolicySets,
     principal::Principal,
     reaction::Reaction,
+    redemption::Redemption,
+    reward_item::RewardItem,
+    reward_use::RewardUse,
     unit::Unit,
     zone_plan::ZonePlans,
 }

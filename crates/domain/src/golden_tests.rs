@@ -12,8 +12,8 @@ use crate::aggregates::{CATEGORIES, Event};
 const GOLDEN: &str = include_str!("../golden/events.jsonl");
 
 /// The sources that declare events, by category.
-const SOURCES: [(&str, &str); 18] = [
-    ("account", include_str!("account.rs")),
+const SOURCES: [(&str, &str); 21] = [
+    ("account", include_str!("account/event.rs")),
     ("campaign", include_str!("campaign.rs")),
     ("checkpoint", include_str!("checkpoint.rs")),
     ("claim", include_str!("claim.rs")),
@@ -29,6 +29,9 @@ const SOURCES: [(&str, &str); 18] = [
     ("policy_set", include_str!("policy_set.rs")),
     ("principal", include_str!("principal.rs")),
     ("reaction", include_str!("reaction.rs")),
+    ("redemption", include_str!("redemption/event.rs")),
+    ("reward_item", include_str!("reward_item/event.rs")),
+    ("reward_use", include_str!("reward_use.rs")),
     ("unit", include_str!("unit.rs")),
     ("zone_plan", include_str!("zone_plan.rs")),
 ];

@@ -51,6 +51,10 @@ ids! {
     DisputeId
     /// A question to an expert in a dispute.
     AssessmentId
+    /// Something that points are redeemed for.
+    RewardItemId
+    /// A redemption of points for an item.
+    RedemptionId
 }
 
 impl PrincipalId {

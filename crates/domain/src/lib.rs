@@ -16,6 +16,8 @@ pub mod world;
 #[cfg(test)]
 mod golden_tests;
 #[cfg(test)]
+mod listing;
+#[cfg(test)]
 mod testing;
 
 pub mod account;
@@ -36,6 +38,9 @@ pub mod policy_set;
 pub mod principal;
 pub mod reaction;
 pub mod reactions;
+pub mod redemption;
+pub mod reward_item;
+pub mod reward_use;
 pub mod unit;
 pub mod zone_plan;
 

@@ -52,6 +52,8 @@ pub enum Role {
     Mediator,
     /// 网格员
     GridWorker,
+    /// Hands rewards over at the station.
+    Clerk,
 }
 
 /// What can be asked.

@@ -14,6 +14,7 @@ use crate::envelope::{Envelope, Instant};
 use crate::genesis::Genesis;
 use crate::ids::{PersonId, UnitId};
 use crate::member::MemberKind;
+use crate::redemption::RedemptionRules;
 use crate::refusal::{RefusalKind, Refused, Stop, refusals};
 use crate::stream::StreamName;
 use crate::unit::Unit;
@@ -48,6 +49,9 @@ pub struct PolicySet {
     /// How disputes are mediated; without it none is.
     #[serde(default)]
     pub mediation: Option<Mediation>,
+    /// How points are redeemed; without it none are.
+    #[serde(default)]
+    pub redemption: Option<RedemptionRules>,
     /// The points rules.
     #[serde(default, rename = "rule")]
     pub rules: Vec<Rule>,
@@ -242,6 +246,9 @@ impl PolicySet {
         }
         if let Some(mediation) = &set.mediation {
             mediation.check()?;
+        }
+        if let Some(redemption) = &set.redemption {
+            redemption.check()?;
         }
         for (index, rule) in set.rules.iter().enumerate() {
             if rule.vesting_days > PERIOD_DAYS_MAX
@@ -517,6 +524,8 @@ mod tests {
                 "back_date_days",
             ),
             ("archive_days = 7", "archive_days = 4000", "archive_days"),
+            ("hold_minutes = 15", "hold_minutes = 1441", "hold_minutes"),
+            ("return_days = 14", "return_days = 4000", "return_days"),
             ("[\"command hub\"", "[\"\"", "lead_offices"),
             ("vesting_days = 7", "vesting_days = 4000", "vesting"),
             ("points = 50", "points = 100001", "points"),

@@ -321,3 +321,18 @@ pub(crate) fn any_history<E: Clone + std::fmt::Debug + 'static>(
     );
     proptest::collection::vec((proptest::sample::select(events), stamp), 0..24)
 }
+
+/// One event of each type of an aggregate, from the goldens: of whichever thing.
+pub(crate) fn golden_events<E: serde::de::DeserializeOwned>(category: &str) -> Vec<E> {
+    let lines = include_str!("../golden/events.jsonl").lines();
+    let lines = lines.map(|line| -> serde_json::Value {
+        serde_json::from_str(line).expect("a golden line is JSON")
+    });
+    let mine = lines.filter(|line| line["category"] == category);
+    mine.map(|line| {
+        let name = line["type"].as_str().expect("a text");
+        let payload = serde_json::to_vec(&line["payload"]).expect("JSON");
+        crate::encoding::decode(name, &payload).expect("a golden event")
+    })
+    .collect()
+}

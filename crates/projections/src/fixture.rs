@@ -1,5 +1,7 @@
 //! A small history for tests: a log in memory, written event by event, without any decider.
 
+mod spending;
+
 use std::sync::Arc;
 
 use domain::account::{self, Activity};
@@ -331,6 +333,7 @@ impl History {
             .one::<member::Member>("2024-05-01T00:00:00Z", Some(COMMUNITY), key, left)
             .await;
         history.disputes().await;
+        history.spending().await;
         history
     }
 

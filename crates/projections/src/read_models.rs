@@ -9,6 +9,8 @@ pub mod disputes;
 pub mod members;
 pub mod patrol_coverage;
 pub mod reaction_work;
+pub mod redemptions;
+pub mod reward_items;
 pub mod units;
 pub mod zones;
 
@@ -22,6 +24,8 @@ read_models! {
     members: members::Members,
     patrol_coverage: patrol_coverage::PatrolCoverage,
     reaction_work: reaction_work::ReactionWork,
+    redemptions: redemptions::Redemptions,
+    reward_items: reward_items::RewardItems,
     units: units::Units,
     zones: zones::Zones,
 }

@@ -9,6 +9,7 @@ mod goldens;
 mod members;
 mod patrol_day;
 mod reactions;
+mod rewards;
 mod snapshots;
 mod timers;
 mod town;

@@ -90,12 +90,15 @@ fn print(
                 "title": line.activity_title,
                 "fact": line.fact, "rule": line.rule, "policy_set": line.policy_set,
                 "verified_by": line.verified_by, "forgone": line.forgone, "why": line.why,
+                "redemption": line.redemption_id, "is_less": line.is_less,
             })
         });
         let whole = json!({
             "person": balance.person_id, "granted": balance.granted, "pending": balance.pending,
             "spendable": balance.spendable, "expired": balance.expired,
             "reversed": balance.reversed, "forgone": balance.forgone,
+            "revised": balance.revised, "held": balance.held, "spent": balance.spent,
+            "debt": balance.debt, "frozen": balance.frozen,
             "awards": balance.awards, "lines": lines.collect::<Vec<_>>(),
         });
         writeln!(out, "{whole}")?;
@@ -132,15 +135,27 @@ fn print(
         ]);
     }
     writeln!(out, "{table}")?;
+    let revised = match balance.revised {
+        0 => String::new(),
+        points => format!(" {points:+} by verifying again"),
+    };
+    let debt = match balance.debt {
+        0 => String::new(),
+        points => format!(" - owed {points}"),
+    };
     writeln!(
         out,
-        "granted {} = pending {} + spendable {} + expired {} + reversed {}   (kept back by caps: {})",
+        "granted {}{revised} = pending {} + spendable {} + held {} + spent {} + expired {} + \
+         reversed {}{debt}   (kept back by caps: {}){}",
         balance.granted,
         balance.pending,
         balance.spendable,
+        balance.held,
+        balance.spent,
         balance.expired,
         balance.reversed,
         balance.forgone,
+        if balance.frozen { "   FROZEN" } else { "" },
     )?;
     Ok(())
 }

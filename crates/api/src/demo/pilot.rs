@@ -54,6 +54,10 @@ pub(crate) enum By {
     Inspector,
     /// The volunteer [`PATROLLER`].
     Patroller,
+    /// The volunteer [`STAR`].
+    Star,
+    /// Who hands rewards over.
+    Clerk,
 }
 
 impl By {
@@ -67,6 +71,8 @@ impl By {
             Self::Rectifier => "rectifier",
             Self::Inspector => "inspector",
             Self::Patroller => "patroller",
+            Self::Star => "star",
+            Self::Clerk => "clerk",
         }
     }
 
@@ -74,6 +80,7 @@ impl By {
     pub(crate) fn person(self) -> Uuid {
         match self {
             Self::Patroller => person(PATROLLER),
+            Self::Star => person(STAR),
             _ => derived("demo person", &[&self.subject()]),
         }
     }
@@ -179,14 +186,18 @@ impl Pilot {
     ) -> Result<R::Response, Status> {
         self.commands += 1;
         let request = build(derived("demo command", &[&self.commands]).to_string());
-        let session = self
-            .session
-            .in_the_name_of(by.subject())
-            .map_err(|error| Status::internal(error.to_string()))?;
+        let session = self.session_of(by)?;
         session.call(request).await.map_err(|status| {
             let message = format!("{} at {}: {}", R::PATH, self.now, status.message());
             Status::with_details(status.code(), message, status.details().to_vec().into())
         })
+    }
+
+    /// A client in somebody's name.
+    pub(crate) fn session_of(&self, by: By) -> Result<Session, Status> {
+        self.session
+            .in_the_name_of(by.subject())
+            .map_err(|error| Status::internal(error.to_string()))
     }
 
     /// Moves the clock; timers fire on the way.
@@ -294,7 +305,8 @@ impl Pilot {
         Ok(())
     }
 
-    async fn staff(&mut self, by: By) -> Result<(), Status> {
+    /// Registers one of the staff, with login, membership and role.
+    pub(crate) async fn staff(&mut self, by: By) -> Result<(), Status> {
         self.register(by.person(), by.subject()).await?;
         self.login(by).await?;
         let (kind, role) = match by {
@@ -304,6 +316,7 @@ impl Pilot {
                 Some(wire::Role::Instructor),
             ),
             By::Officer => (wire::MemberKind::CommunityWorker, Some(wire::Role::Officer)),
+            By::Clerk => (wire::MemberKind::CommunityWorker, Some(wire::Role::Clerk)),
             By::Rectifier => (wire::MemberKind::PropertyStaff, None),
             _ => (wire::MemberKind::SecurityGuard, None),
         };
@@ -336,7 +349,8 @@ impl Pilot {
         .map(drop)
     }
 
-    async fn login(&mut self, by: By) -> Result<(), Status> {
+    /// Registers somebody's login.
+    pub(crate) async fn login(&mut self, by: By) -> Result<(), Status> {
         self.send(By::Admin, |command_id| wire::RegisterPrincipalRequest {
             command_id,
             subject: by.subject().to_owned(),

@@ -24,7 +24,7 @@ pub(crate) struct Recount {
     facts: BTreeMap<(String, String), u64>,
     /// Awards: activity's id and person.
     awards: BTreeMap<(String, String), u64>,
-    /// Points granted less reversed, by person.
+    /// Points granted and revised less reversed, by person.
     points: BTreeMap<String, i64>,
     /// Volunteers, and whether they are active.
     members: BTreeMap<String, bool>,
@@ -84,6 +84,12 @@ impl Recount {
                     .points
                     .entry(event.stream.key().to_owned())
                     .or_default() -= payload["points"].as_i64().unwrap_or_default();
+            }
+            ("account", "AwardRevised") => {
+                *self
+                    .points
+                    .entry(event.stream.key().to_owned())
+                    .or_default() += payload["delta"].as_i64().unwrap_or_default();
             }
             ("member", "MemberApplied") => {
                 let volunteer = payload["kind"] == "volunteer";

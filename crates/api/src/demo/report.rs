@@ -65,6 +65,34 @@ pub(crate) fn hazards_by_unit(
     writeln!(out, "{table}")
 }
 
+/// The stock book.
+pub(crate) fn stock(out: &mut dyn Write, items: &[wire::RewardItem]) -> io::Result<()> {
+    let mut table = table(
+        &[
+            "item",
+            "points",
+            "received",
+            "reserved",
+            "issued",
+            "on hand",
+            "available",
+        ],
+        1,
+    );
+    for item in items {
+        table.add_row([
+            item.name.clone(),
+            item.price.to_string(),
+            item.received.to_string(),
+            item.reserved.to_string(),
+            item.issued.to_string(),
+            item.on_hand.to_string(),
+            item.available.to_string(),
+        ]);
+    }
+    writeln!(out, "{table}")
+}
+
 /// Membership by month, with a bar.
 pub(crate) fn growth(out: &mut dyn Write, months: &[wire::MembershipMonth]) -> io::Result<()> {
     let most = months

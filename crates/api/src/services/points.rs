@@ -25,6 +25,15 @@ service! {
                 reason: parse::personal("reason", r.reason)?,
                 mode: parse::choice::<wire::ReversalMode>("mode", r.mode)?,
             };
+        freeze_account(r: FreezeAccountRequest) -> FreezeAccountResponse =
+            Command::FreezeAccount {
+                person: parse::id("person_id", &r.person_id)?,
+                reason: parse::personal("reason", r.reason)?,
+            };
+        unfreeze_account(r: UnfreezeAccountRequest) -> UnfreezeAccountResponse =
+            Command::UnfreezeAccount {
+                person: parse::id("person_id", &r.person_id)?,
+            };
     }
     others {
         async fn get_balance(
@@ -68,7 +77,12 @@ pub(crate) fn balance(
     let asked = Asked::parse(&request.person_id, request.as_of, request.as_known_on, now)?;
     let account = build.partitions.get(&asked.person);
     let balance = account.map(|account| account.balance(asked.as_of, asked.as_known_on));
-    Ok(wire_balance(asked.person, &balance.unwrap_or_default()))
+    let frozen = account.is_some_and(|account| account.is_frozen);
+    Ok(wire_balance(
+        asked.person,
+        &balance.unwrap_or_default(),
+        frozen,
+    ))
 }
 
 /// A page of a person's statement.
@@ -94,7 +108,11 @@ pub(crate) fn statement(
     let end = page.from.saturating_add(page.size).min(lines.len());
     let shown = lines.get(page.from..end).unwrap_or_default();
     Ok(wire::GetStatementResponse {
-        balance: Some(wire_balance(person, &balance)),
+        balance: Some(wire_balance(
+            person,
+            &balance,
+            account.is_some_and(|account| account.is_frozen),
+        )),
         lines: shown.iter().map(|line| wire_line(models, line)).collect(),
         read_point: None,
         next_page_token: if end < lines.len() {
@@ -177,7 +195,7 @@ impl Page {
     }
 }
 
-fn wire_balance(person: PersonId, balance: &Balance) -> wire::Balance {
+fn wire_balance(person: PersonId, balance: &Balance, frozen: bool) -> wire::Balance {
     wire::Balance {
         person_id: person.to_string(),
         granted: balance.granted,
@@ -191,6 +209,11 @@ fn wire_balance(person: PersonId, balance: &Balance) -> wire::Balance {
             .map(|vesting| answer::instant(vesting.at)),
         next_vesting_points: balance.next_vesting.map_or(0, |vesting| vesting.points),
         awards: balance.awards,
+        revised: balance.revised,
+        held: balance.held,
+        spent: balance.spent,
+        debt: balance.debt,
+        frozen,
     }
 }
 
@@ -220,7 +243,7 @@ fn title(models: &Models, id: Uuid) -> String {
 }
 
 fn wire_line(models: &Models, line: &Line<'_>) -> wire::StatementLine {
-    let lot = line.lot;
+    let (lot, revision) = (line.lot, line.revision);
     let account::Activity {
         family,
         id,
@@ -235,6 +258,13 @@ fn wire_line(models: &Models, line: &Line<'_>) -> wire::StatementLine {
         LineKind::Vested => wire::StatementLineKind::Vested,
         LineKind::Reversed => wire::StatementLineKind::Reversed,
         LineKind::Expired => wire::StatementLineKind::Expired,
+        LineKind::Revised => wire::StatementLineKind::Revised,
+        LineKind::Held => wire::StatementLineKind::Held,
+        LineKind::Released => wire::StatementLineKind::Released,
+        LineKind::Spent => wire::StatementLineKind::Spent,
+        LineKind::Returned => wire::StatementLineKind::Returned,
+        LineKind::Owed => wire::StatementLineKind::Owed,
+        LineKind::Repaid => wire::StatementLineKind::Repaid,
     };
     let family = match family {
         ActivityFamily::Patrol => wire::ActivityFamily::Patrol,
@@ -253,22 +283,30 @@ fn wire_line(models: &Models, line: &Line<'_>) -> wire::StatementLine {
         award_id: lot.award.to_string(),
         family: family.into(),
         activity_id: id.to_string(),
-        fact: *fact,
+        fact: revision.map_or(*fact, |it| it.fact),
         occurred_at: Some(answer::instant(*occurred_at)),
         unit_id: unit.to_string(),
-        minutes: *minutes,
-        verified_by: verified_by.to_string(),
+        minutes: revision.map_or(*minutes, |it| it.minutes),
+        verified_by: revision
+            .map_or(*verified_by, |it| it.verified_by)
+            .to_string(),
         rule: lot.rule.clone(),
-        policy_set: lot.policy_set.clone(),
+        policy_set: revision
+            .map_or(&lot.policy_set, |it| &it.policy_set)
+            .clone(),
         computed: lot.computed,
         granted: lot.granted,
         forgone: lot.forgone,
-        why: lot.why.clone(),
+        why: revision.map_or(&lot.why, |it| &it.why).clone(),
         vests_at: Some(answer::instant(lot.vests_at)),
         expires_at: lot.expires_at.map(answer::instant),
         reversed_by: line
             .reversed_by
             .map_or_else(String::new, |person| person.to_string()),
         activity_title: title(models, *id),
+        redemption_id: line
+            .redemption
+            .map_or_else(String::new, |redemption| redemption.to_string()),
+        is_less: line.is_less,
     }
 }

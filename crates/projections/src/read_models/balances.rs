@@ -5,14 +5,19 @@
 //! event. Never knows a rule: what was granted stands in the award.
 //!
 //! Two times are kept apart. *As of* uses value dates: an award counts from its activity's
-//! `occurred_at`, vesting and expiry from their instants, a reversal from its own time. *As known
-//! on* uses `recorded_at`: what the log did not hold yet is left out.
+//! `occurred_at`, and so does its revision; vesting and expiry count from their instants, holds,
+//! spends, releases and reversals from their own time. *As known on* uses `recorded_at`: what the
+//! log did not hold yet is left out. A posted expiry says nothing new, so it is not counted again.
 
-use domain::account::{self, Activity};
-use domain::ids::PersonId;
+mod statement;
+
+use domain::account::{self, Activity, LotPart};
+use domain::ids::{PersonId, RedemptionId};
 use domain::{Event, Instant};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+pub use statement::{Line, LineKind};
 
 use crate::read_model::{Fact, ReadModel, Row, no_index, row_value};
 
@@ -27,6 +32,62 @@ pub struct Reversal {
     pub points: u32,
     /// Who did it.
     pub reversed_by: PersonId,
+    /// Its value date: when it was done.
+    pub at: Instant,
+    /// Position of the posting.
+    pub position: u64,
+    /// When the log took it.
+    pub recorded_at: Instant,
+}
+
+/// An activity verified again, and what that did to its award. Counts from the activity's day on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revision {
+    /// Points more, or less.
+    pub delta: i32,
+    /// Position of the event that verified it again.
+    pub fact: u64,
+    /// Minutes verified then.
+    pub minutes: u32,
+    /// Who verified it.
+    pub verified_by: PersonId,
+    /// Policy set of the rule (`name/version`).
+    pub policy_set: String,
+    /// Why, in a sentence.
+    pub why: String,
+    /// Position of the posting.
+    pub position: u64,
+    /// When the log took it.
+    pub recorded_at: Instant,
+}
+
+/// How points of a lot were moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MoveKind {
+    /// Set aside for a redemption.
+    Held,
+    /// Given free again.
+    Released,
+    /// Spent, out of what was held.
+    Spent,
+    /// Came back, with what was redeemed.
+    Returned,
+    /// Found to be owed: taken off though they were gone.
+    Owed,
+    /// Paid what is owed.
+    Repaid,
+}
+
+/// Points of a lot that were moved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Move {
+    /// How.
+    pub kind: MoveKind,
+    /// How many.
+    pub points: u32,
+    /// For which redemption, if for one.
+    pub redemption: Option<RedemptionId>,
     /// Its value date: when it was done.
     pub at: Instant,
     /// Position of the posting.
@@ -62,18 +123,54 @@ pub struct Lot {
     pub position: u64,
     /// When the log took it.
     pub recorded_at: Instant,
+    /// Its revisions, in order.
+    pub revisions: Vec<Revision>,
     /// Its reversals, in order.
     pub reversals: Vec<Reversal>,
+    /// What else became of its points, in order.
+    pub moves: Vec<Move>,
+}
+
+/// The points of a lot by where they are, as of an instant, as known on another.
+struct Parts {
+    revised: i64,
+    reversed: i64,
+    held: i64,
+    spent: i64,
+    owed: i64,
+    repaid: i64,
 }
 
 impl Lot {
-    /// Points taken back as of an instant, as known on another.
-    fn reversed(&self, as_of: Instant, known_on: Option<Instant>) -> u32 {
-        self.reversals
-            .iter()
-            .filter(|reversal| reversal.at <= as_of && known(reversal.recorded_at, known_on))
-            .fold(0_u32, |sum, reversal| sum.saturating_add(reversal.points))
-            .min(self.granted)
+    fn parts(&self, as_of: Instant, known_on: Option<Instant>) -> Parts {
+        let is_known = |recorded_at| known(recorded_at, known_on);
+        let revisions = self.revisions.iter().filter(|it| is_known(it.recorded_at));
+        let reversals = self.reversals.iter();
+        let reversals = reversals.filter(|it| it.at <= as_of && is_known(it.recorded_at));
+        let mut parts = Parts {
+            revised: revisions.map(|it| i64::from(it.delta)).sum(),
+            reversed: reversals.map(|it| i64::from(it.points)).sum(),
+            held: 0,
+            spent: 0,
+            owed: 0,
+            repaid: 0,
+        };
+        let moves = self.moves.iter();
+        for it in moves.filter(|it| it.at <= as_of && is_known(it.recorded_at)) {
+            let points = i64::from(it.points);
+            match it.kind {
+                MoveKind::Held => parts.held += points,
+                MoveKind::Released => parts.held -= points,
+                MoveKind::Spent => {
+                    parts.held -= points;
+                    parts.spent += points;
+                }
+                MoveKind::Returned => parts.spent -= points,
+                MoveKind::Owed => parts.owed += points,
+                MoveKind::Repaid => parts.repaid += points,
+            }
+        }
+        parts
     }
 
     fn counts(&self, as_of: Instant, known_on: Option<Instant>) -> bool {
@@ -90,6 +187,8 @@ fn known(recorded_at: Instant, known_on: Option<Instant>) -> bool {
 pub struct Account {
     /// Its lots, in the order they were posted.
     pub lots: Vec<Lot>,
+    /// It can spend nothing.
+    pub is_frozen: bool,
 }
 
 /// Points that become spendable.
@@ -101,75 +200,82 @@ pub struct Vesting {
     pub points: u64,
 }
 
-/// A balance: `granted = pending + spendable + expired + reversed`; forgone points are outside.
+/// A balance: `granted + revised = pending + spendable + held + spent + expired + reversed − debt`;
+/// forgone points are outside.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Balance {
     /// Granted in all.
     pub granted: u64,
+    /// What verifying again added, or took off.
+    pub revised: i64,
     /// Kept back by caps.
     pub forgone: u64,
     /// Not yet vested.
     pub pending: u64,
     /// Can be spent.
     pub spendable: u64,
+    /// Set aside for redemptions.
+    pub held: u64,
+    /// Spent and not returned.
+    pub spent: u64,
     /// Expired unspent.
     pub expired: u64,
     /// Taken back.
     pub reversed: u64,
+    /// Taken off though it was gone, and not paid yet.
+    pub debt: u64,
     /// The next day on which pending points vest, and how many do.
     pub next_vesting: Option<Vesting>,
     /// Awards that count.
     pub awards: u64,
 }
 
-/// What a line of a statement is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum LineKind {
-    /// Points were granted; they are pending.
-    Granted,
-    /// Pending points became spendable.
-    Vested,
-    /// Points were taken back.
-    Reversed,
-    /// Spendable points expired.
-    Expired,
-}
-
-/// A line of a statement.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line<'a> {
-    /// What it is about.
-    pub kind: LineKind,
-    /// From when on it counts.
-    pub value_date: Instant,
-    /// Points it is about; granted is added, reversed and expired are taken off.
-    pub points: u32,
-    /// The lot, with activity, rule, policy set and verifier.
-    pub lot: &'a Lot,
-    /// The person who took points back.
-    pub reversed_by: Option<PersonId>,
-    /// Position of the posting (of the award for vesting and expiry, which need none).
-    pub position: u64,
-    /// When the log took that posting.
-    pub recorded_at: Instant,
-    /// Pending after this line.
-    pub pending: u64,
-    /// Spendable after this line.
-    pub spendable: u64,
-}
-
 impl Account {
+    fn lot(&mut self, award: Uuid) -> Option<&mut Lot> {
+        self.lots.iter_mut().find(|lot| lot.award == award)
+    }
+
+    fn moves(
+        &mut self,
+        fact: &Fact<'_>,
+        kind: MoveKind,
+        redemption: Option<RedemptionId>,
+        parts: &[LotPart],
+    ) {
+        for part in parts {
+            if let Some(lot) = self.lot(part.lot) {
+                lot.moves.push(Move {
+                    kind,
+                    points: part.points,
+                    redemption,
+                    at: fact.occurred_at(),
+                    position: fact.position,
+                    recorded_at: fact.recorded_at,
+                });
+            }
+        }
+    }
+
     /// The balance as of an instant, as known on another (absent: as known now).
     pub fn balance(&self, as_of: Instant, known_on: Option<Instant>) -> Balance {
         let mut balance = Balance::default();
         let mut next: Option<Vesting> = None;
+        let positive = |points: i64| u64::try_from(points).unwrap_or(0);
+        let mut debt = 0_i64;
         for lot in self.lots.iter().filter(|lot| lot.counts(as_of, known_on)) {
-            let reversed = lot.reversed(as_of, known_on);
-            let left = u64::from(lot.granted - reversed);
+            let parts = lot.parts(as_of, known_on);
+            let worth = i64::from(lot.granted) + parts.revised - parts.reversed;
+            let rest = worth + parts.owed - parts.held - parts.spent - parts.repaid;
             balance.awards += 1;
             balance.granted += u64::from(lot.granted);
+            balance.revised += parts.revised;
             balance.forgone += u64::from(lot.forgone);
-            balance.reversed += u64::from(reversed);
+            balance.reversed += positive(parts.reversed);
+            balance.held += positive(parts.held);
+            balance.spent += positive(parts.spent);
+            // As of a day before it was found to be owed, what is missing is owed just so.
+            debt += parts.owed - parts.repaid + (-rest).max(0);
+            let left = positive(rest);
             if lot.expires_at.is_some_and(|at| at <= as_of) {
                 balance.expired += left;
             } else if lot.vests_at <= as_of {
@@ -190,95 +296,15 @@ impl Account {
                 };
             }
         }
+        balance.debt = positive(debt);
         balance.next_vesting = next;
         balance
-    }
-
-    /// The statement up to an instant, as known on another, in the order of value dates.
-    ///
-    /// A reversal takes from what is left of its lot, pending or spendable, at its own time.
-    pub fn statement(&self, as_of: Instant, known_on: Option<Instant>) -> Vec<Line<'_>> {
-        let mut lines = Vec::new();
-        for lot in self.lots.iter().filter(|lot| lot.counts(as_of, known_on)) {
-            lot_lines(lot, as_of, known_on, &mut lines);
-        }
-        lines.sort_by_key(|line| (line.value_date, line.position, line.kind));
-        let (mut pending, mut spendable) = (0_u64, 0_u64);
-        for line in &mut lines {
-            let points = u64::from(line.points);
-            match line.kind {
-                LineKind::Granted => pending += points,
-                LineKind::Vested => {
-                    pending = pending.saturating_sub(points);
-                    spendable += points;
-                }
-                LineKind::Reversed if line.value_date < line.lot.vests_at => {
-                    pending = pending.saturating_sub(points);
-                }
-                LineKind::Reversed | LineKind::Expired => {
-                    spendable = spendable.saturating_sub(points);
-                }
-            }
-            (line.pending, line.spendable) = (pending, spendable);
-        }
-        lines
-    }
-}
-
-fn lot_lines<'a>(
-    lot: &'a Lot,
-    as_of: Instant,
-    known_on: Option<Instant>,
-    lines: &mut Vec<Line<'a>>,
-) {
-    let line = |kind, value_date, points| Line {
-        kind,
-        value_date,
-        points,
-        lot,
-        reversed_by: None,
-        position: lot.position,
-        recorded_at: lot.recorded_at,
-        pending: 0,
-        spendable: 0,
-    };
-    lines.push(line(
-        LineKind::Granted,
-        lot.activity.occurred_at,
-        lot.granted,
-    ));
-    let before = |at: Instant| {
-        let earlier = at - chrono::Duration::microseconds(1);
-        lot.granted - lot.reversed(earlier, known_on)
-    };
-    // Activities verified late may vest before they are posted, never before they happened.
-    let vests_at = lot.vests_at.max(lot.activity.occurred_at);
-    if vests_at <= as_of && before(vests_at) > 0 {
-        lines.push(line(LineKind::Vested, vests_at, before(vests_at)));
-    }
-    if let Some(at) = lot.expires_at.filter(|at| *at <= as_of)
-        && before(at) > 0
-    {
-        lines.push(line(LineKind::Expired, at, before(at)));
-    }
-    let mut left = lot.granted;
-    for reversal in &lot.reversals {
-        if reversal.at <= as_of && known(reversal.recorded_at, known_on) {
-            let points = reversal.points.min(left);
-            left -= points;
-            lines.push(Line {
-                reversed_by: Some(reversal.reversed_by),
-                position: reversal.position,
-                recorded_at: reversal.recorded_at,
-                ..line(LineKind::Reversed, reversal.at, points)
-            });
-        }
     }
 }
 
 impl ReadModel for Balances {
     const NAME: &'static str = "balances";
-    const SCHEMA_VERSION: u32 = 1;
+    const SCHEMA_VERSION: u32 = 2;
     type Key = PersonId;
     type Partition = Account;
     no_index!();
@@ -321,15 +347,39 @@ impl ReadModel for Balances {
                 expires_at: *expires_at,
                 position: fact.position,
                 recorded_at: fact.recorded_at,
+                revisions: Vec::new(),
                 reversals: Vec::new(),
+                moves: Vec::new(),
             }),
+            account::Event::AwardRevised {
+                award,
+                delta,
+                fact: verified,
+                minutes,
+                verified_by,
+                policy_set,
+                why,
+            } => {
+                if let Some(lot) = account.lot(*award) {
+                    lot.revisions.push(Revision {
+                        delta: *delta,
+                        fact: *verified,
+                        minutes: *minutes,
+                        verified_by: *verified_by,
+                        policy_set: policy_set.clone(),
+                        why: why.clone(),
+                        position: fact.position,
+                        recorded_at: fact.recorded_at,
+                    });
+                }
+            }
             account::Event::AwardReversed {
                 award,
                 points,
                 reversed_by,
                 ..
             } => {
-                if let Some(lot) = account.lots.iter_mut().find(|lot| lot.award == *award) {
+                if let Some(lot) = account.lot(*award) {
                     lot.reversals.push(Reversal {
                         points: *points,
                         reversed_by: *reversed_by,
@@ -339,14 +389,42 @@ impl ReadModel for Balances {
                     });
                 }
             }
+            account::Event::PointsOwed { award, points } => {
+                let part = LotPart {
+                    lot: *award,
+                    points: *points,
+                };
+                account.moves(fact, MoveKind::Owed, None, &[part]);
+            }
+            account::Event::DebtRepaid { lots } => {
+                account.moves(fact, MoveKind::Repaid, None, lots);
+            }
+            account::Event::PointsHeld { redemption, lots } => {
+                account.moves(fact, MoveKind::Held, Some(*redemption), lots);
+            }
+            account::Event::HoldReleased { redemption, lots } => {
+                account.moves(fact, MoveKind::Released, Some(*redemption), lots);
+            }
+            account::Event::PointsSpent { redemption, lots } => {
+                account.moves(fact, MoveKind::Spent, Some(*redemption), lots);
+            }
+            account::Event::PointsReturned { redemption, lots } => {
+                account.moves(fact, MoveKind::Returned, Some(*redemption), lots);
+            }
+            // A lot dies at its instant, whether or not that was posted.
+            account::Event::PointsExpired { .. } => {}
+            account::Event::AccountFrozen { .. } => account.is_frozen = true,
+            account::Event::AccountUnfrozen { .. } => account.is_frozen = false,
         }
     }
 
     fn rows(key: &PersonId, account: &Account) -> Vec<Row> {
-        account
-            .lots
-            .iter()
-            .map(|lot| (format!("{key}/{:020}", lot.position), row_value(lot)))
-            .collect()
+        let frozen = (
+            format!("{key}"),
+            serde_json::json!({ "is_frozen": account.is_frozen }),
+        );
+        let lots = account.lots.iter();
+        let lots = lots.map(|lot| (format!("{key}/{:020}", lot.position), row_value(lot)));
+        std::iter::once(frozen).chain(lots).collect()
     }
 }

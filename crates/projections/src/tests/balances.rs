@@ -2,7 +2,7 @@ use domain::ids::PersonId;
 
 use super::folded;
 use crate::Models;
-use crate::fixture::{History, at, id};
+use crate::fixture::{History, at, happened, id};
 use crate::read_models::activities::Title;
 use crate::read_models::balances::{Balance, LineKind};
 
@@ -161,4 +161,138 @@ async fn a_line_can_be_named() {
         matches!(campaign.title, Title::Campaign { name, wave: 2, .. } if name == "summer nights")
     );
     assert_eq!(named(12_345), None);
+}
+
+/// Two awards of 50: the first is spent, taken back and owed; the second pays, is held, released
+/// when it is dead; a third is held and given back after it was spent, then found to be worth less.
+async fn spender() -> History {
+    use domain::account::{Account, Event, LotPart};
+    let mut history = History::new();
+    history.born().await;
+    let expires = Some("2024-06-01T00:00:00Z");
+    for (activity, expires) in [(1, expires), (2, expires), (3, None)] {
+        let (recorded, occurred) = ("2024-03-02T00:00:00Z", "2024-03-01T12:00:00Z");
+        history
+            .award(recorded, 11, activity, occurred, expires)
+            .await;
+    }
+    let part = |activity: u128, points| LotPart {
+        lot: uuid::Uuid::from_u128(activity * 1_000 + 11),
+        points,
+    };
+    let key: PersonId = id(11);
+    let (first, second, third) = (id(1), id(2), id(3));
+    let held = |redemption, lots| Event::PointsHeld { redemption, lots };
+    let spent = |redemption, lots| Event::PointsSpent { redemption, lots };
+    for (when, event) in [
+        ("2024-03-20T00:00:00Z", held(first, vec![part(1, 30)])),
+        ("2024-03-21T00:00:00Z", spent(first, vec![part(1, 30)])),
+        ("2024-03-22T00:00:00Z", held(second, vec![part(2, 10)])),
+        ("2024-03-23T00:00:00Z", held(third, vec![part(3, 50)])),
+        ("2024-03-24T00:00:00Z", spent(third, vec![part(3, 50)])),
+    ] {
+        history.one::<Account>(when, None, key, event).await;
+    }
+    history.reverses("2024-04-01T00:00:00Z", 11, 1, 50).await;
+    let revised = Event::AwardRevised {
+        award: part(3, 0).lot,
+        delta: -20,
+        fact: 77,
+        minutes: 20,
+        verified_by: id(2),
+        policy_set: "pilot/1".to_owned(),
+        why: "PATROL gives 30.".to_owned(),
+    };
+    let returned = Event::PointsReturned {
+        redemption: third,
+        lots: vec![part(3, 50)],
+    };
+    let released = Event::HoldReleased {
+        redemption: second,
+        lots: vec![part(2, 10)],
+    };
+    let award = part(1, 0).lot;
+    let owed = Event::PointsOwed { award, points: 30 };
+    let lots = vec![part(2, 30)];
+    for (when, event) in [
+        ("2024-04-01T00:00:00Z", owed),
+        ("2024-04-01T00:00:00Z", Event::DebtRepaid { lots }),
+        ("2024-05-01T00:00:00Z", returned),
+        ("2024-06-02T00:00:00Z", released),
+    ] {
+        history.one::<Account>(when, None, key, event).await;
+    }
+    let occurred = "2024-03-01T12:00:00Z";
+    let revised = happened::<Account>(key, revised, occurred, None);
+    history.record("2024-06-03T00:00:00Z", vec![revised]).await;
+    history
+}
+
+#[tokio::test]
+async fn held_spent_owed_and_revised_points_are_each_in_one_place_at_every_instant() {
+    let models = folded(&spender().await);
+    let parts = |as_of, known_on| {
+        let it = balance(&models, 11, as_of, known_on);
+        let places = [
+            it.pending,
+            it.spendable,
+            it.held,
+            it.spent,
+            it.expired,
+            it.reversed,
+        ];
+        let debt = it.debt.cast_signed();
+        let sum = places.iter().sum::<u64>().cast_signed() - debt;
+        assert_eq!(it.granted.cast_signed() + it.revised, sum, "as of {as_of}");
+        (places, debt, it.revised)
+    };
+    let before = Some("2024-06-02T12:00:00Z");
+    for (as_of, places, debt) in [
+        ("2024-03-08T00:00:00Z", [150, 0, 0, 0, 0, 0], 0),
+        ("2024-03-20T00:00:00Z", [0, 120, 30, 0, 0, 0], 0),
+        ("2024-03-23T00:00:00Z", [0, 60, 60, 30, 0, 0], 0),
+        ("2024-03-24T00:00:00Z", [0, 60, 10, 80, 0, 0], 0),
+        ("2024-04-01T00:00:00Z", [0, 10, 10, 80, 0, 50], 0),
+        ("2024-05-01T00:00:00Z", [0, 60, 10, 30, 0, 50], 0),
+        ("2024-06-01T00:00:00Z", [0, 50, 10, 30, 10, 50], 0),
+        ("2024-06-02T00:00:00Z", [0, 50, 0, 30, 20, 50], 0),
+    ] {
+        assert_eq!(parts(as_of, before), (places, debt, 0), "as of {as_of}");
+    }
+    // As known after the revision, the 20 points were never there: what was spent of them was owed
+    // until it came back.
+    for (as_of, places, debt) in [
+        ("2024-03-08T00:00:00Z", [130, 0, 0, 0, 0, 0], 0),
+        ("2024-03-24T00:00:00Z", [0, 60, 10, 80, 0, 0], 20),
+        ("2024-05-01T00:00:00Z", [0, 40, 10, 30, 0, 50], 0),
+        ("2024-06-03T00:00:00Z", [0, 30, 0, 30, 20, 50], 0),
+    ] {
+        assert_eq!(parts(as_of, None), (places, debt, -20), "as of {as_of}");
+    }
+}
+
+#[tokio::test]
+async fn a_statement_of_a_spender_ends_with_the_balance_at_every_instant() {
+    use LineKind::{Expired, Held, Owed, Released, Repaid, Returned, Revised, Spent};
+    let models = folded(&spender().await);
+    let build = models.balances.read();
+    let account = &build.partitions[&id::<PersonId>(11)];
+    let mut instant = at("2024-02-28T00:00:00Z");
+    while instant < at("2024-07-01T00:00:00Z") {
+        for known_on in [None, Some(at("2024-06-02T12:00:00Z")), Some(instant)] {
+            let balance = account.balance(instant, known_on);
+            let statement = account.statement(instant, known_on);
+            let last = statement.last();
+            let last = last.map_or((0, 0), |line| (line.pending, line.spendable));
+            let expected = (balance.pending, balance.spendable);
+            assert_eq!(last, expected, "{instant} {known_on:?}");
+        }
+        instant += chrono::Duration::hours(12);
+    }
+    let statement = account.statement(instant, None);
+    let count = |kind| statement.iter().filter(|line| line.kind == kind).count();
+    let kinds = [
+        Held, Spent, Released, Returned, Owed, Repaid, Revised, Expired,
+    ];
+    assert_eq!(kinds.map(count), [3, 2, 1, 1, 1, 1, 1, 2]);
 }

@@ -275,3 +275,41 @@ async fn a_shift_is_missed_or_checked_out_by_the_policy_at_its_start() {
     history.shift("2024-03-05T14:00:00Z", completed).await;
     assert_eq!(first(&history), None);
 }
+
+#[tokio::test]
+async fn what_is_held_for_a_redemption_falls_due_until_it_ends() {
+    use domain::ids::{PersonId, RedemptionId};
+    use domain::redemption::{CodeHash, Event as E, Redemption};
+    let mut history = History::new();
+    history.born().await;
+    let key: RedemptionId = id(811);
+    let timer = |until: &str| Some(("redemption_hold", until.to_owned()));
+    let when = "2024-05-04T00:00:00Z";
+    let person: PersonId = id(12);
+    let requested = E::RedemptionRequested {
+        item: id(701),
+        person,
+        community: id(COMMUNITY),
+    };
+    history.one::<Redemption>(when, None, key, requested).await;
+    assert_eq!(first(&history), None);
+    let reserved = E::RedemptionReserved {
+        points: 20,
+        held_until: at("2024-05-04T00:15:00Z"),
+        basis: "pilot/1".to_owned(),
+    };
+    history.one::<Redemption>(when, None, key, reserved).await;
+    assert_eq!(first(&history), timer("04T00:15"));
+    let readied = E::PickupReadied {
+        code: CodeHash::of(key, "0000-0000-0000"),
+        held_until: at("2024-05-11T00:00:00Z"),
+        basis: "pilot/1".to_owned(),
+    };
+    history.one::<Redemption>(when, None, key, readied).await;
+    assert_eq!(first(&history), timer("11T00:00"));
+    let fulfilled = E::RedemptionFulfilled {
+        fulfilled_by: id(1),
+    };
+    history.one::<Redemption>(when, None, key, fulfilled).await;
+    assert_eq!(first(&history), None);
+}

@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use chrono::Duration;
 use domain::dispute::{self, Dispute};
-use domain::ids::{BatchId, DisputeId, HazardId, ShiftId, UnitId};
+use domain::ids::{BatchId, DisputeId, HazardId, RedemptionId, ShiftId, UnitId};
 use domain::policy_set::PolicySet;
 use domain::unit::DEPTH_MAX;
 use domain::{
     Aggregate as _, Command, Event, Instant, Stamp, StreamName, hazard, import_batch, patrol_shift,
-    policy_set, unit,
+    policy_set, redemption, unit,
 };
 use eventlog::RecordedEvent;
 use eventlog::execute::stamp;
@@ -67,7 +67,13 @@ impl DueList {
     pub fn wants(category: &str) -> bool {
         matches!(
             category,
-            "dispute" | "hazard" | "import_batch" | "patrol_shift" | "policy_set" | "unit"
+            "dispute"
+                | "hazard"
+                | "import_batch"
+                | "patrol_shift"
+                | "policy_set"
+                | "redemption"
+                | "unit"
         )
     }
 
@@ -118,6 +124,7 @@ impl DueList {
             Event::PatrolShift(event) => self.shift(stream, event, position),
             Event::ImportBatch(event) => self.batch(stream, event),
             Event::Dispute(event) => self.dispute(stream, event, &stamp(recorded)),
+            Event::Redemption(event) => self.redemption(stream, event, position),
             Event::PolicySets(policy_set::Event::PolicySetEffective {
                 unit,
                 text,
@@ -294,6 +301,34 @@ impl DueList {
                 cause: stamp.position,
                 timer: "dispute_due",
             }),
+        }
+    }
+
+    /// What is held falls due when its time is over; every other step ends the hold.
+    fn redemption(&mut self, stream: &StreamName, event: &redemption::Event, position: u64) {
+        use redemption::Event as E;
+        match event {
+            E::RedemptionReserved { held_until, .. } | E::PickupReadied { held_until, .. } => {
+                if let Ok(id) = Uuid::parse_str(stream.key()) {
+                    let command = redemption::Command {
+                        redemption: RedemptionId(id),
+                        ask: redemption::Ask::ExpireRedemption,
+                    };
+                    self.set(Due {
+                        at: *held_until,
+                        stream: stream.clone(),
+                        command: command.into(),
+                        cause: position,
+                        timer: "redemption_hold",
+                    });
+                }
+            }
+            E::RedemptionRequested { .. } | E::CodeRenewed { .. } => {}
+            E::RedemptionFulfilled { .. }
+            | E::RedemptionCancelled { .. }
+            | E::RedemptionExpired { .. }
+            | E::RedemptionFailed { .. }
+            | E::RedemptionReturned { .. } => self.clear(stream),
         }
     }
 
