@@ -75,11 +75,13 @@ pub(crate) fn community() -> Uuid {
     unit("community")
 }
 
-fn unit(name: &str) -> Uuid {
+/// A unit by name: `city`, `district`, `station`, `community`.
+pub(crate) fn unit(name: &str) -> Uuid {
     derived("e2e unit", &[&name])
 }
 
-fn checkpoint(zone: usize, stop: usize) -> Uuid {
+/// A checkpoint of a zone.
+pub(crate) fn checkpoint(zone: usize, stop: usize) -> Uuid {
     derived("e2e checkpoint", &[&zone, &stop])
 }
 
@@ -335,7 +337,8 @@ impl Town {
         self.done(ADMIN, request).await;
     }
 
-    async fn grant(&self, person: Uuid, role: wire::Role) {
+    /// Gives somebody a role.
+    pub(crate) async fn grant(&self, person: Uuid, role: wire::Role) {
         let request = wire::GrantRoleRequest {
             command_id: self.id(),
             community_id: community().to_string(),
@@ -349,7 +352,7 @@ impl Town {
     }
 
     /// A place inside a zone: on the way from its middle to one of its corners.
-    fn place(&self, zone: usize, stop: usize) -> wire::Place {
+    pub(crate) fn place(&self, zone: usize, stop: usize) -> wire::Place {
         let corners = &self.zones[zone].corners;
         let (lon, lat) = corners[stop];
         let (far_lon, far_lat) = corners[stop + 2];
@@ -522,6 +525,7 @@ impl Town {
                 door: format!("building 1-{door}"),
                 result: wire::DoorResult::Absent.into(),
                 visited_at: None,
+                sent_at: None,
             };
             self.done(CAPTAIN, request).await;
         }

@@ -61,6 +61,10 @@ pub const TABLE: &[(&str, Requirement)] = &[
         RegisteredPrincipal,
     ),
     (
+        "/benniu.v1.CampaignService/UploadDoorVisits",
+        RegisteredPrincipal,
+    ),
+    (
         "/benniu.v1.CampaignService/VerifyParticipation",
         RegisteredPrincipal,
     ),
@@ -234,24 +238,78 @@ pub const TABLE: &[(&str, Requirement)] = &[
     ),
     ("/benniu.v1.HazardService/ListHazards", RegisteredPrincipal),
     (
+        "/benniu.v1.HazardService/PlanRectification",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.HazardService/RaiseUnclearBoundary",
+        RegisteredPrincipal,
+    ),
+    (
         "/benniu.v1.HazardService/RecordRecurrence",
         RegisteredPrincipal,
     ),
+    ("/benniu.v1.HazardService/ReferHazard", RegisteredPrincipal),
     ("/benniu.v1.HazardService/Reinspect", RegisteredPrincipal),
     ("/benniu.v1.HazardService/RejectHazard", RegisteredPrincipal),
     ("/benniu.v1.HazardService/ReportHazard", RegisteredPrincipal),
     ("/benniu.v1.HazardService/ReportUp", RegisteredPrincipal),
     (
+        "/benniu.v1.HazardService/ReturnReferral",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.HazardService/RuleJointOwner",
+        RegisteredPrincipal,
+    ),
+    (
         "/benniu.v1.HazardService/TakeInterimMeasure",
         RegisteredPrincipal,
     ),
     ("/benniu.v1.HazardService/VerifyHazard", RegisteredPrincipal),
+    (
+        "/benniu.v1.HouseholdService/FormHousehold",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.HouseholdService/GetHousehold",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.HouseholdService/JoinHousehold",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.HouseholdService/LeaveHousehold",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.HouseholdService/ListHouseholds",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.HouseholdService/SplitHousehold",
+        RegisteredPrincipal,
+    ),
     ("/benniu.v1.ImportService/ApplyBatch", RegisteredPrincipal),
     ("/benniu.v1.ImportService/ApproveBatch", RegisteredPrincipal),
     ("/benniu.v1.ImportService/CheckBatch", RegisteredPrincipal),
     ("/benniu.v1.ImportService/GetBatch", RegisteredPrincipal),
     ("/benniu.v1.ImportService/RejectBatch", RegisteredPrincipal),
     ("/benniu.v1.ImportService/UploadBatch", RegisteredPrincipal),
+    ("/benniu.v1.LeadService/AccessLead", RegisteredPrincipal),
+    ("/benniu.v1.LeadService/ArchiveLead", RegisteredPrincipal),
+    ("/benniu.v1.LeadService/GetLead", RegisteredPrincipal),
+    ("/benniu.v1.LeadService/ListLeads", RegisteredPrincipal),
+    (
+        "/benniu.v1.LeadService/RecordLeadOutcome",
+        RegisteredPrincipal,
+    ),
+    ("/benniu.v1.LeadService/RejectLead", RegisteredPrincipal),
+    ("/benniu.v1.LeadService/SubmitLead", RegisteredPrincipal),
+    ("/benniu.v1.LeadService/TransferLead", RegisteredPrincipal),
+    ("/benniu.v1.LeadService/TriageLead", RegisteredPrincipal),
+    ("/benniu.v1.LeadService/ValidateLead", RegisteredPrincipal),
     (
         "/benniu.v1.MemberService/ApplyForMembership",
         RegisteredPrincipal,
@@ -261,7 +319,15 @@ pub const TABLE: &[(&str, Requirement)] = &[
         RegisteredPrincipal,
     ),
     (
+        "/benniu.v1.MemberService/CorrectRecord",
+        RegisteredPrincipal,
+    ),
+    (
         "/benniu.v1.MemberService/GetMembershipCounts",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.MemberService/GiveMemberConsent",
         RegisteredPrincipal,
     ),
     ("/benniu.v1.MemberService/GrantRole", RegisteredPrincipal),
@@ -269,13 +335,31 @@ pub const TABLE: &[(&str, Requirement)] = &[
         "/benniu.v1.MemberService/LeaveMembership",
         RegisteredPrincipal,
     ),
+    ("/benniu.v1.MemberService/MergeMembers", RegisteredPrincipal),
+    ("/benniu.v1.MemberService/MoveMember", RegisteredPrincipal),
+    (
+        "/benniu.v1.MemberService/RecordTraining",
+        RegisteredPrincipal,
+    ),
     (
         "/benniu.v1.MemberService/ReinstateMember",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.MemberService/RequestCorrection",
         RegisteredPrincipal,
     ),
     ("/benniu.v1.MemberService/RevokeRole", RegisteredPrincipal),
     (
         "/benniu.v1.MemberService/SuspendMember",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.MemberService/WithdrawMemberConsent",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.PatrolService/AcceptHandover",
         RegisteredPrincipal,
     ),
     (
@@ -286,6 +370,11 @@ pub const TABLE: &[(&str, Requirement)] = &[
     ("/benniu.v1.PatrolService/CheckIn", RegisteredPrincipal),
     ("/benniu.v1.PatrolService/CheckOut", RegisteredPrincipal),
     (
+        "/benniu.v1.PatrolService/DeclineHandover",
+        RegisteredPrincipal,
+    ),
+    ("/benniu.v1.PatrolService/DisputeShift", RegisteredPrincipal),
+    (
         "/benniu.v1.PatrolService/FileLateShift",
         RegisteredPrincipal,
     ),
@@ -293,6 +382,9 @@ pub const TABLE: &[(&str, Requirement)] = &[
         "/benniu.v1.PatrolService/GetPatrolCoverage",
         RegisteredPrincipal,
     ),
+    ("/benniu.v1.PatrolService/GetShift", RegisteredPrincipal),
+    ("/benniu.v1.PatrolService/HandOver", RegisteredPrincipal),
+    ("/benniu.v1.PatrolService/ListShifts", RegisteredPrincipal),
     ("/benniu.v1.PatrolService/PlanShift", RegisteredPrincipal),
     ("/benniu.v1.PatrolService/RaiseFinding", RegisteredPrincipal),
     (
@@ -301,6 +393,10 @@ pub const TABLE: &[(&str, Requirement)] = &[
     ),
     (
         "/benniu.v1.PatrolService/RejectParticipation",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.PatrolService/ReverifyShift",
         RegisteredPrincipal,
     ),
     (
@@ -313,9 +409,17 @@ pub const TABLE: &[(&str, Requirement)] = &[
         RegisteredPrincipal,
     ),
     (
+        "/benniu.v1.PatrolService/UploadCheckIns",
+        RegisteredPrincipal,
+    ),
+    ("/benniu.v1.PatrolService/UploadScans", RegisteredPrincipal),
+    (
         "/benniu.v1.PatrolService/VerifyParticipation",
         RegisteredPrincipal,
     ),
+    ("/benniu.v1.PatrolService/VoidShift", RegisteredPrincipal),
+    ("/benniu.v1.PersonService/CorrectPerson", Administrator),
+    ("/benniu.v1.PersonService/MergePersons", Administrator),
     (
         "/benniu.v1.PersonService/RegisterPerson",
         RegisteredPrincipal,
@@ -407,8 +511,27 @@ pub const TABLE: &[(&str, Requirement)] = &[
         RegisteredPrincipal,
     ),
     ("/benniu.v1.RewardService/SetQuota", RegisteredPrincipal),
+    ("/benniu.v1.TeamService/AppointCaptain", RegisteredPrincipal),
+    (
+        "/benniu.v1.TeamService/AppointInstructor",
+        RegisteredPrincipal,
+    ),
+    ("/benniu.v1.TeamService/FormTeam", RegisteredPrincipal),
+    ("/benniu.v1.TeamService/GetTeam", RegisteredPrincipal),
+    ("/benniu.v1.TeamService/JoinTeam", RegisteredPrincipal),
+    ("/benniu.v1.TeamService/LeaveTeam", RegisteredPrincipal),
+    ("/benniu.v1.TeamService/ListTeams", RegisteredPrincipal),
     ("/benniu.v1.UnitService/FoundUnit", RegisteredPrincipal),
+    ("/benniu.v1.UnitService/GetUnit", RegisteredPrincipal),
     ("/benniu.v1.UnitService/ListUnits", RegisteredPrincipal),
+    ("/benniu.v1.UnitService/MergeUnits", Administrator),
+    ("/benniu.v1.UnitService/MoveUnit", Administrator),
+    (
+        "/benniu.v1.UnitService/ReassignOpenItem",
+        RegisteredPrincipal,
+    ),
+    ("/benniu.v1.UnitService/RenameUnit", Administrator),
+    ("/benniu.v1.UnitService/SplitUnit", Administrator),
     ("/benniu.v1.ZoneService/AdoptZonePlan", RegisteredPrincipal),
     ("/grpc.health.v1.Health/Check", Open),
     ("/grpc.health.v1.Health/Watch", Open),

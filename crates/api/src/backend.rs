@@ -6,8 +6,10 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use domain::Instant;
 use domain::genesis::{self, Genesis};
-use domain::ids::{PrincipalId, UnitId};
+use domain::ids::{PersonId, PrincipalId, UnitId};
+use domain::person::{Person, RECORDS_MAX};
 use domain::principal::Principal;
 use eventlog::execute::{ExecuteError, Executor};
 use eventlog::{Clock, CloseError, DiskLog, Entropy, EventLog, ReadError, Scrub};
@@ -150,11 +152,30 @@ impl Backend {
         if state.suspended {
             return Ok(Standing::Suspended);
         }
-        let administrator = match state.person {
+        let administrator = match self.acting_person(principal)? {
             None => false,
             Some(person) => self.genesis()?.administrators.contains(&person),
         };
         Ok(Standing::Registered { administrator })
+    }
+
+    /// The person that a login acts as: who it is linked to, or the record that stands for them, as
+    /// commands take it.
+    ///
+    /// # Errors
+    /// Where the log cannot be read.
+    pub fn acting_person(&self, principal: PrincipalId) -> Result<Option<PersonId>, ExecuteError> {
+        let Some(mut person) = self.executor.state::<Principal>(principal)?.person else {
+            return Ok(None);
+        };
+        // No chain is longer; see `Person::survivor`.
+        for _ in 0..=RECORDS_MAX {
+            match self.executor.state::<Person>(person)?.merged_into {
+                Some(into) => person = into,
+                None => break,
+            }
+        }
+        Ok(Some(person))
     }
 
     /// The log's genesis.
@@ -184,11 +205,15 @@ impl Backend {
     }
 }
 
-/// A unit and all below it, by its id as sent; `None` (all units) for an empty one.
+/// A unit and all below it at an instant, by its id as sent; `None` (all units) for an empty one.
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` if it is no id, `NOT_FOUND` if there is no such unit.
-pub fn subtree(models: &Models, unit_id: &str) -> Result<Option<BTreeSet<UnitId>>, Status> {
+pub fn subtree(
+    models: &Models,
+    unit_id: &str,
+    at: Instant,
+) -> Result<Option<BTreeSet<UnitId>>, Status> {
     let unit: Option<UnitId> =
         parse::optional_id("unit_id", unit_id).map_err(|why| status::invalid(&why))?;
     let Some(unit) = unit else { return Ok(None) };
@@ -198,5 +223,5 @@ pub fn subtree(models: &Models, unit_id: &str) -> Result<Option<BTreeSet<UnitId>
             &domain::unit::Refusal::UnitNotFound.refused(),
         ));
     }
-    Ok(Some(build.subtree(unit)))
+    Ok(Some(build.subtree(unit, at)))
 }

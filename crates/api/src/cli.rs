@@ -8,6 +8,7 @@ mod bench;
 mod case;
 mod coverage;
 mod demo;
+mod household;
 mod import;
 mod init;
 mod log;
@@ -17,6 +18,7 @@ mod restore;
 mod reward;
 mod serve;
 mod source;
+mod unit;
 mod verify;
 mod watch;
 
@@ -52,6 +54,8 @@ enum Command {
     Balance(balance::Args),
     Case(case::Args),
     Coverage(coverage::Args),
+    Unit(unit::Args),
+    Household(household::Args),
     Reward(reward::Args),
     Redemption(redemption::Args),
     Import(import::Args),
@@ -131,6 +135,8 @@ pub async fn main() -> ExitCode {
         Command::Balance(args) => balance::run(args).await,
         Command::Case(args) => case::run(args).await,
         Command::Coverage(args) => coverage::run(args).await,
+        Command::Unit(args) => unit::run(args).await,
+        Command::Household(args) => household::run(args).await,
         Command::Reward(args) => reward::run(args).await,
         Command::Redemption(args) => redemption::run(args).await,
         Command::Import(args) => import::run(args).await,

@@ -9,6 +9,7 @@ mod campaigns;
 mod checks;
 mod disputes;
 mod hazards;
+mod leads;
 mod patrol;
 mod pilot;
 mod recount;
@@ -208,6 +209,7 @@ impl Show<'_> {
         self.coverage(&admin, &pilot).await?;
         self.cases(&admin).await?;
         self.mediation(&admin).await?;
+        self.leads(&admin).await?;
         self.points(&admin).await?;
         self.spending(&admin, &mut pilot).await?;
         self.rebuild().await
@@ -447,13 +449,21 @@ impl Show<'_> {
         let explained = explained.count();
         let recount = self.recount()?;
         let mut differing = 0;
+        // Points for a lead are shown to the person alone.
+        let patroller = admin.in_the_name_of(By::Patroller.subject())?;
+        let withheld = By::Patroller.person().to_string();
         for (person_id, points) in recount.points() {
             let request = wire::GetBalanceRequest {
                 person_id: person_id.clone(),
                 consistency: Some(after_all()),
                 ..Default::default()
             };
-            let balance = admin.call(request).await?.balance.unwrap_or_default();
+            let session = if *person_id == withheld {
+                &patroller
+            } else {
+                admin
+            };
+            let balance = session.call(request).await?.balance.unwrap_or_default();
             let found =
                 balance.granted.cast_signed() + balance.revised - balance.reversed.cast_signed();
             differing += usize::from(found != *points);

@@ -294,7 +294,11 @@ choices! {
     HazardLevel = domain::hazard::HazardLevel { General, Major };
     HazardState = domain::hazard::HazardState {
         Reported, Verified, Rectifying, Rectified, Reinspected, ClosedOut, Invalid, Duplicate,
-        ClosedBySource
+        ClosedBySource, BoundaryUnclear, Referred
+    } unspecified Unknown;
+    LeadKind = domain::lead::LeadKind { Rental, FloatingPopulation, Case };
+    LeadState = domain::lead::LeadState {
+        Submitted, UnderReview, Valid, Invalid, Duplicate, Transferred, Used, Archived
     } unspecified Unknown;
     MemberKind = domain::member::MemberKind {
         PropertyStaff, SecurityGuard, CommunityWorker, BuildingHead, Volunteer
@@ -309,7 +313,14 @@ choices! {
     } unspecified Unknown;
     RewardKind = domain::reward_item::RewardKind { Goods, PartnerService, FeeReduction };
     RewardPeriod = domain::policy_set::Period { Day, Week, Month, Year };
-    Role = domain::member::Role { Captain, Instructor, Officer, Mediator, GridWorker, Clerk };
+    ConsentPurpose = domain::member::ConsentPurpose { MemberRecord, PublicBoard, Photos };
+    Role = domain::member::Role {
+        Captain, Instructor, Officer, Mediator, GridWorker, Clerk, VeteranPartyMember
+    };
+    ShiftState = domain::patrol_shift::ShiftState {
+        Planned, InProgress, HandedOver, Completed, Verified, Disputed, Voided, Cancelled, Missed,
+        Filed, FilingRejected
+    } unspecified Unknown;
     SessionType = domain::dispute::SessionType { Joint, Separate, Persuasion };
     UnitLevel = domain::unit::UnitLevel { City, District, Station, Community, Grid };
     Urgency = domain::hazard::Urgency { Red, Yellow, Blue };

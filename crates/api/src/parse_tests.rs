@@ -86,10 +86,12 @@ fn every_choice_goes_there_and_back() {
         assert_eq!(seen, count);
     }
     check::<wire::UnitLevel>(5);
-    check::<wire::HazardState>(9);
+    check::<wire::HazardState>(11);
+    check::<wire::ShiftState>(11);
     check::<wire::BatchState>(5);
     check::<wire::MemberKind>(5);
-    check::<wire::Role>(6);
+    check::<wire::Role>(7);
+    check::<wire::ConsentPurpose>(3);
     check::<wire::DoorResult>(3);
     check::<wire::ReversalMode>(3);
     check::<wire::RedemptionState>(7);

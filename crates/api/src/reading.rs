@@ -8,6 +8,7 @@ use std::time::Duration;
 use projections::consequences::NotFollowed;
 use projections::engine::Lagging;
 use projections::read_model::{Build, ReadModel};
+use projections::read_models::reaction_work::Stuck;
 use tonic::{Code, Status};
 
 use crate::backend::Backend;
@@ -69,15 +70,26 @@ impl Backend {
         let stuck = build.partitions.iter().flat_map(|(name, work)| {
             work.stuck
                 .range(..=(position, u32::MAX))
-                .map(move |((cause, number), stuck)| wire::StuckReaction {
-                    name: name.clone(),
-                    cause: *cause,
-                    number: *number,
-                    refusal: stuck.refusal.clone(),
-                    message: stuck.message.clone(),
-                })
+                .map(move |((cause, number), stuck)| stuck_reaction(name, *cause, *number, stuck))
         });
         stuck.collect()
+    }
+}
+
+/// Stuck work as it is shown.
+pub(crate) fn stuck_reaction(
+    name: &str,
+    cause: u64,
+    number: u32,
+    stuck: &Stuck,
+) -> wire::StuckReaction {
+    let (cause, message) = stuck.shown(cause);
+    wire::StuckReaction {
+        name: name.to_owned(),
+        cause,
+        number,
+        refusal: stuck.refusal.clone(),
+        message: message.to_owned(),
     }
 }
 

@@ -98,7 +98,9 @@ pub async fn run(
         checkpoint_service_server::CheckpointServiceServer,
         dispute_service_server::DisputeServiceServer,
         hazard_service_server::HazardServiceServer,
+        household_service_server::HouseholdServiceServer,
         import_service_server::ImportServiceServer,
+        lead_service_server::LeadServiceServer,
         member_service_server::MemberServiceServer,
         patrol_service_server::PatrolServiceServer,
         person_service_server::PersonServiceServer,
@@ -108,6 +110,7 @@ pub async fn run(
         reaction_service_server::ReactionServiceServer,
         redemption_service_server::RedemptionServiceServer,
         reward_service_server::RewardServiceServer,
+        team_service_server::TeamServiceServer,
         unit_service_server::UnitServiceServer,
         zone_service_server::ZoneServiceServer,
     );

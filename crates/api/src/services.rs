@@ -4,11 +4,14 @@
 //! rule; who may call at all is decided before, by [`crate::gate`].
 
 pub mod administration;
+pub mod batch;
 pub mod campaign;
 pub mod checkpoint;
 pub mod dispute;
 pub mod hazard;
+pub mod household;
 pub mod import;
+pub mod lead;
 pub mod member;
 pub mod patrol;
 pub mod person;
@@ -18,6 +21,7 @@ pub mod principal;
 pub mod reaction;
 pub mod redemption;
 pub mod reward;
+pub mod team;
 pub mod unit;
 pub mod zone;
 
@@ -58,15 +62,25 @@ impl Services {
     }
 
     /// Submits a command that is parsed already.
+    ///
+    /// Of a lead the receipt names that alone: what else was written names who tipped.
     async fn execute(
         &self,
         caller: Caller,
         command_id: &str,
         command: Command,
     ) -> Result<wire::Receipt, Status> {
+        let confided = matches!(command, Command::Lead(_)).then(|| command.primary());
         let request = asked(caller, command_id, command)?;
         match self.backend.executor.execute(request).await {
-            Ok(receipt) => Ok(receipt.into()),
+            Ok(mut receipt) => {
+                if let Some(lead) = confided {
+                    receipt
+                        .stream_versions
+                        .retain(|(stream, _)| *stream == lead);
+                }
+                Ok(receipt.into())
+            }
             Err(error) => Err(status::of_execute(&error)),
         }
     }

@@ -16,6 +16,7 @@
 
 mod awards;
 mod command;
+mod earner;
 mod event;
 mod evolve;
 mod lot;
@@ -44,9 +45,10 @@ use crate::world::{Aggregate, Context, Decision, Stamp, World};
 pub struct Activity {
     /// Its family.
     pub family: ActivityFamily,
-    /// The shift's or campaign's id: with the person it names the participation.
+    /// The shift's, campaign's or dispute's id: with the person it names the participation. Of a
+    /// lead a random contribution, never the lead's id.
     pub id: Uuid,
-    /// Position of the event that verified it.
+    /// Position of the event that verified it; 0 for a lead, to which no account leads.
     pub fact: u64,
     /// When it happened.
     pub occurred_at: Instant,
@@ -70,6 +72,8 @@ pub struct Account {
     pub lots: BTreeMap<Uuid, Lot>,
     /// What is set aside, by redemption.
     pub holds: BTreeMap<RedemptionId, Vec<LotPart>>,
+    /// Activities without an award that do not count, by the position of what found so last.
+    pub voided: BTreeMap<Uuid, u64>,
     /// What was spent and not returned, by redemption.
     pub spent_on: BTreeMap<RedemptionId, Vec<LotPart>>,
     /// It can spend nothing.
@@ -85,7 +89,7 @@ refusals! {
     KindEarnsNothing = WrongState, "person_id", "This rule gives nothing to this kind of member.";
     VerifierIsBeneficiary = NotAllowed, "activity", "Nobody is awarded for what they verified themselves.";
     VestingOutOfRange = WrongState, "activity", "The policy set's vesting or expiry lies beyond every calendar.";
-    NothingToRevise = WrongState, "activity", "The activity gives what its award is worth already.";
+    RevisionOutOfRange = WrongState, "activity", "The award and what the activity gives differ by more than an account can revise.";
     RevisionOutdated = WrongState, "activity", "The award follows a later verification of this activity already.";
     AwardNotFound = NotFound, "award_id", "This account has no award with this id.";
     AwardAlreadyReversed = WrongState, "award_id", "This award is taken back already.";
@@ -98,6 +102,7 @@ refusals! {
     PointsNotEnough = WrongState, "person_id", "The account has fewer points that can be spent than this takes.";
     TooManyLots = WrongState, "person_id", "One debit takes from at most 500 lots.";
     AccountNotFound = NotFound, "person_id", "This person has no account yet.";
+    AccountNotConserved = WrongState, "person_id", "The lots of this account do not add up to what was posted; nothing is moved before that is looked into.";
     AccountIsFrozen = WrongState, "person_id", "This account is frozen; it spends nothing.";
     AccountNotFrozen = WrongState, "person_id", "This account is not frozen.";
     FreezerIsBeneficiary = NotAllowed, "person_id", "Nobody freezes or unfreezes an account of their own.";

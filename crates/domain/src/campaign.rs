@@ -15,8 +15,10 @@ use crate::claim::{self, Claim, Kind};
 use crate::envelope::{Envelope, Instant, Trust};
 use crate::ids::{CampaignId, PersonId, UnitId};
 use crate::member::{Member, Role};
+use crate::open_item::{self, Item};
 use crate::policy_set::PolicySets;
 use crate::refusal::{Stop, refusals};
+use crate::separation;
 use crate::stream::StreamName;
 use crate::world::{Aggregate, Context, Decision, Stamp, World};
 
@@ -78,6 +80,10 @@ pub enum Command {
         result: DoorResult,
         /// When; now if absent.
         visited_at: Option<Instant>,
+        /// When a device sent it, if one did: then `visited_at` is what its clock said. No part of
+        /// the content: sent again it is still the same command.
+        #[serde(skip)]
+        sent_at: Option<Instant>,
     },
     /// Bring leaflets back.
     ReturnLeaflets {
@@ -312,7 +318,7 @@ fn plan(command: &Command, world: &World, cx: &Context) -> Result<Decision, Stop
     else {
         return Ok(Decision::new());
     };
-    Member::require_community(world, *community)?;
+    Member::require_community(world, *community, *until)?;
     Member::approver(world, *community, cx)?;
     if name.trim().is_empty() || name.len() > NAME_BYTES_MAX {
         return Err(Refusal::NameNotAllowed.into());
@@ -382,19 +388,27 @@ impl Campaign {
 
     /// The other person who settles somebody's part.
     fn verifier(
+        &self,
         community: UnitId,
         beneficiary: PersonId,
         world: &World,
         cx: &Context,
     ) -> Result<PersonId, Stop> {
-        if cx.person()? == beneficiary {
-            return Err(Refusal::VerifierIsBeneficiary.into());
-        }
+        let part = self.participations.get(&beneficiary);
+        let done = part.and_then(|part| part.last_visit).unwrap_or(cx.now);
+        let same = Refusal::VerifierIsBeneficiary;
+        separation::apart(world, cx.person()?, beneficiary, done, same)?;
         let roles = [Role::Captain, Role::Instructor, Role::Officer];
         match Member::acting(world, community, &roles, cx)? {
             Some((verifier, _)) => Ok(verifier),
             None => Err(Refusal::VerifierNotAllowed.into()),
         }
+    }
+
+    /// True while it runs, or somebody's part in it is not settled.
+    pub fn is_open(&self) -> bool {
+        let mut parts = self.participations.values();
+        self.state != CampaignState::Ended || parts.any(|part| !part.settled)
     }
 
     fn ended(&self) -> Event {
@@ -445,6 +459,7 @@ impl Aggregate for Campaign {
             (None, _) => return Err(Refusal::CampaignNotFound.into()),
             (Some(community), _) => community,
         };
+        let owner = open_item::owner(world, Item::Campaign(key), community, cx.now)?;
         let mut envelope = Envelope::at(cx.now);
         envelope.unit = Some(community.0);
         let event = match (campaign.state, command) {
@@ -458,7 +473,7 @@ impl Aggregate for Campaign {
                 | Command::EndCampaign { .. },
             ) => return Err(Refusal::CampaignOver.into()),
             (_, Command::JoinCampaign { person, .. }) => {
-                Member::active(world, community, *person)?;
+                Member::active(world, owner, *person)?;
                 if campaign.participations.contains_key(person) {
                     return Err(Refusal::AlreadyJoined.into());
                 }
@@ -481,6 +496,7 @@ impl Aggregate for Campaign {
                     door,
                     result,
                     visited_at,
+                    sent_at,
                     ..
                 },
             ) => {
@@ -489,6 +505,8 @@ impl Aggregate for Campaign {
                     return Err(Refusal::DoorNotAllowed.into());
                 }
                 envelope.occurred_at = campaign.visited(*visited_at, community, world, cx)?;
+                envelope.device_at = visited_at.filter(|_| sent_at.is_some());
+                envelope.sent_at = *sent_at;
                 if campaign.doors.contains(&same_door(door)) {
                     return Err(Refusal::DoorAlreadyVisited.into());
                 }
@@ -535,7 +553,7 @@ impl Aggregate for Campaign {
                 },
             ) => {
                 let part = campaign.open_part(*person)?;
-                let verified_by = Self::verifier(community, *person, world, cx)?;
+                let verified_by = campaign.verifier(owner, *person, world, cx)?;
                 if *minutes > MINUTES_MAX {
                     return Err(Refusal::MinutesNotAllowed.into());
                 }
@@ -556,7 +574,7 @@ impl Aggregate for Campaign {
             // Who joined and never came can be rejected too.
             (_, Command::RejectParticipation { person, reason, .. }) => {
                 let part = campaign.open_part(*person)?;
-                let rejected_by = Self::verifier(community, *person, world, cx)?;
+                let rejected_by = campaign.verifier(owner, *person, world, cx)?;
                 if reason.trim().is_empty() || reason.len() > REASON_BYTES_MAX {
                     return Err(Refusal::ReasonNotAllowed.into());
                 }
@@ -569,7 +587,7 @@ impl Aggregate for Campaign {
                 }
             }
             (_, Command::EndCampaign { .. }) => {
-                Member::approver(world, community, cx)?;
+                Member::approver(world, owner, cx)?;
                 campaign.ended()
             }
             (_, Command::PlanCampaign { .. }) => return Ok(Decision::new()),

@@ -46,6 +46,7 @@ fn visit_at(person: u128, door: &str, result: DoorResult, visited_at: Option<&st
         door: door.to_owned(),
         result,
         visited_at: visited_at.map(at),
+        sent_at: None,
     }
 }
 
@@ -555,4 +556,24 @@ proptest! {
         let balanced = part.delivered + part.returned + part.lost == part.issued;
         prop_assert_eq!(verified == "ParticipationVerified", balanced && part.doors > 0);
     }
+}
+
+#[test]
+fn a_visit_sent_by_a_device_keeps_what_its_clock_said_and_when_it_was_sent() {
+    let history = joined();
+    let noon = NOW;
+    let told = |sent_at: Option<&str>| {
+        let mut command = visit_at(3, "1-1-1", DoorResult::Absent, Some(noon));
+        if let Command::VisitDoor { sent_at: place, .. } = &mut command {
+            *place = sent_at.map(at);
+        }
+        let cx = by(id(3), at("2024-08-09T12:45:00Z"));
+        let decision = Campaign::decide(&command, &history.world(), &cx).expect("allowed");
+        let envelope = decision.events[0].envelope.clone();
+        (envelope.occurred_at, envelope.device_at, envelope.sent_at)
+    };
+    let sent = Some("2024-08-09T12:30:00Z");
+    assert_eq!(told(sent), (at(noon), Some(at(noon)), sent.map(at)));
+    // What somebody types in is no device's word.
+    assert_eq!(told(None), (at(noon), None, None));
 }

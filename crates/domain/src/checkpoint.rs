@@ -148,7 +148,7 @@ fn install(command: &Command, world: &World, cx: &Context) -> Result<Decision, S
     else {
         return Ok(Decision::new());
     };
-    Member::require_community(world, *community)?;
+    Member::require_community(world, *community, cx.now)?;
     Member::approver(world, *community, cx)?;
     if name.trim().is_empty() || name.len() > NAME_BYTES_MAX {
         return Err(Refusal::NameNotAllowed.into());

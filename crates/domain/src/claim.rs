@@ -28,6 +28,8 @@ pub enum Kind {
     ImportedUnit,
     /// The campaign of a wave: community, name and number → campaign id.
     CampaignWave,
+    /// The lead that told first of a matter: matter id → lead id.
+    LeadMatter,
     /// The hazard an import made for a record: source and external id → hazard id.
     ImportedHazard,
 }
@@ -41,6 +43,7 @@ impl Kind {
             Self::Identity => "identity",
             Self::ImportedUnit => "imported_unit",
             Self::CampaignWave => "campaign_wave",
+            Self::LeadMatter => "lead_matter",
             Self::ImportedHazard => "imported_hazard",
         };
         format!("{kind}/{key}")

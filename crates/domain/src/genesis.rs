@@ -261,7 +261,7 @@ impl Aggregate for Genesis {
             Command::BearLog { .. } => bear(command, world, cx),
             Command::AppointAdministrator { person } => {
                 let (_, alone) = Self::administrator(world, cx)?;
-                if !world.state::<person::Person>(person)?.exists {
+                if !world.state::<person::Person>(person)?.is_active() {
                     return Err(Refusal::PersonNotFound.into());
                 }
                 if world.state::<Self>(KEY)?.administrators.contains(person) {

@@ -12,7 +12,7 @@ use crate::aggregates::{CATEGORIES, Event};
 const GOLDEN: &str = include_str!("../golden/events.jsonl");
 
 /// The sources that declare events, by category.
-const SOURCES: [(&str, &str); 21] = [
+const SOURCES: [(&str, &str); 27] = [
     ("account", include_str!("account/event.rs")),
     ("campaign", include_str!("campaign.rs")),
     ("checkpoint", include_str!("checkpoint.rs")),
@@ -20,19 +20,25 @@ const SOURCES: [(&str, &str); 21] = [
     ("clock", include_str!("clock.rs")),
     ("dispute", include_str!("dispute/event.rs")),
     ("genesis", include_str!("genesis.rs")),
-    ("hazard", include_str!("hazard.rs")),
+    ("hazard", include_str!("hazard/event.rs")),
+    ("household", include_str!("household/mod.rs")),
     ("import_batch", include_str!("import_batch.rs")),
-    ("member", include_str!("member.rs")),
+    ("lead", include_str!("lead/event.rs")),
+    ("lead_source", include_str!("lead_source.rs")),
+    ("member", include_str!("member/event.rs")),
+    ("open_item", include_str!("open_item.rs")),
     ("patrol_shift", include_str!("patrol_shift/event.rs")),
-    ("person", include_str!("person.rs")),
+    ("person", include_str!("person/mod.rs")),
     ("person_day", include_str!("person_day.rs")),
     ("policy_set", include_str!("policy_set.rs")),
     ("principal", include_str!("principal.rs")),
     ("reaction", include_str!("reaction.rs")),
     ("redemption", include_str!("redemption/event.rs")),
+    ("residence", include_str!("residence.rs")),
     ("reward_item", include_str!("reward_item/event.rs")),
     ("reward_use", include_str!("reward_use.rs")),
-    ("unit", include_str!("unit.rs")),
+    ("team", include_str!("team.rs")),
+    ("unit", include_str!("unit/mod.rs")),
     ("zone_plan", include_str!("zone_plan.rs")),
 ];
 

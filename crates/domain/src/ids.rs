@@ -51,6 +51,18 @@ ids! {
     DisputeId
     /// A question to an expert in a dispute.
     AssessmentId
+    /// A household.
+    HouseholdId
+    /// A team of a community.
+    TeamId
+    /// A request to correct a member's record.
+    CorrectionId
+    /// A lead.
+    LeadId
+    /// What a lead tells of: a dwelling, person or case, by its id in the station's registers.
+    MatterId
+    /// What stands for a lead on an account: random, so that it leads nowhere.
+    ContributionId
     /// Something that points are redeemed for.
     RewardItemId
     /// A redemption of points for an item.

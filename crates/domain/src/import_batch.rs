@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::envelope::Envelope;
 use crate::ids::{BatchId, PersonId};
 use crate::refusal::{Stop, refusals};
+use crate::separation;
 use crate::stream::StreamName;
 use crate::world::{Aggregate, Context, Decision, Stamp, World};
 
@@ -222,8 +223,8 @@ impl Aggregate for ImportBatch {
             },
             (_, Command::CheckBatch { .. }) => return Err(Refusal::BatchNotUploaded.into()),
             (Checked, Command::ApproveBatch { .. }) => {
-                if batch.uploaded_by == Some(person) {
-                    return Err(Refusal::ApproverIsUploader.into());
+                if let Some(uploader) = batch.uploaded_by {
+                    separation::not_same(world, person, uploader, Refusal::ApproverIsUploader)?;
                 }
                 Event::BatchApproved {
                     approved_by: person,

@@ -18,6 +18,8 @@ mod golden_tests;
 #[cfg(test)]
 mod listing;
 #[cfg(test)]
+mod state_table;
+#[cfg(test)]
 mod testing;
 
 pub mod account;
@@ -29,8 +31,12 @@ pub mod clock;
 pub mod dispute;
 pub mod genesis;
 pub mod hazard;
+pub mod household;
 pub mod import_batch;
+pub mod lead;
+pub mod lead_source;
 pub mod member;
+pub mod open_item;
 pub mod patrol_shift;
 pub mod person;
 pub mod person_day;
@@ -39,8 +45,11 @@ pub mod principal;
 pub mod reaction;
 pub mod reactions;
 pub mod redemption;
+pub mod residence;
 pub mod reward_item;
 pub mod reward_use;
+pub mod separation;
+pub mod team;
 pub mod unit;
 pub mod zone_plan;
 

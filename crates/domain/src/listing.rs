@@ -5,6 +5,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use serde::Serialize;
+
 use crate::aggregates::Command;
 use crate::testing::History;
 use crate::world::Context;
@@ -117,4 +119,57 @@ pub(crate) fn check_listing(file: &str, listing: &str) {
         "{} is not what the rules say",
         file.display()
     );
+}
+
+/// What comes of a command somewhere.
+pub(crate) struct Cell {
+    /// The command, by its name.
+    pub(crate) command: String,
+    /// In which state, or where in words.
+    pub(crate) place: String,
+    /// Names of the events, or of the refusal.
+    pub(crate) answer: String,
+    /// The state after it; empty where it is refused.
+    pub(crate) then: String,
+}
+
+/// `snake_case`, as stored.
+pub(crate) fn name(state: impl Serialize) -> String {
+    let value = serde_json::to_value(state).expect("a state");
+    value.as_str().expect("a text").to_owned()
+}
+
+/// One line for each answer of a command, all places with that answer on it. Cells of a command
+/// stand together.
+pub(crate) fn table(place: &str, cells: impl IntoIterator<Item = Cell>) -> String {
+    let mut lines: Vec<Cell> = Vec::new();
+    let mut begins = 0;
+    for cell in cells {
+        if lines
+            .last()
+            .is_some_and(|last| last.command != cell.command)
+        {
+            begins = lines.len();
+        }
+        let known = lines[begins..]
+            .iter_mut()
+            .find(|line| line.answer == cell.answer && line.then == cell.then);
+        match known {
+            Some(line) => {
+                let _ = write!(line.place, ", {}", cell.place);
+            }
+            None => lines.push(cell),
+        }
+    }
+    let mut text = format!("| command | {place} | answer | then |\n|---|---|---|---|\n");
+    for line in lines {
+        let Cell {
+            command,
+            place,
+            answer,
+            then,
+        } = line;
+        let _ = writeln!(text, "| {command} | {place} | {answer} | {then} |");
+    }
+    text
 }

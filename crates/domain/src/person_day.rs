@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::envelope::Instant;
 use crate::ids::{PersonId, ShiftId};
+use crate::person::Person;
 use crate::refusal::Stop;
 use crate::stream::StreamName;
 use crate::world::{Aggregate, Context, Decision, Stamp, World};
@@ -95,13 +96,43 @@ impl PersonDay {
         format!("{person}/{day}")
     }
 
-    /// The parts of `from..until` that nothing else holds, in order.
+    /// What is held of a person's day, under whichever of their records.
+    ///
+    /// # Errors
+    /// `Need` only.
+    pub fn of_person(world: &World, person: PersonId, day: NaiveDate) -> Result<Self, Stop> {
+        let mut all = Self::default();
+        for record in Person::records(world, person)? {
+            let one = world.state::<Self>(Self::key(record, day))?;
+            all.held.extend(&one.held);
+        }
+        Ok(all)
+    }
+
+    /// The parts of `from..until` that nothing holds, in order.
     pub fn free(&self, from: Instant, until: Instant) -> Vec<(Instant, Instant)> {
-        let mut taken: Vec<_> = self
+        Self::between(&self.held, from, until)
+    }
+
+    /// The parts of `from..until` that nothing but this shift holds, in order: what it may hold
+    /// once it has given back what it holds.
+    pub fn free_beside(
+        &self,
+        shift: ShiftId,
+        from: Instant,
+        until: Instant,
+    ) -> Vec<(Instant, Instant)> {
+        let others: Vec<_> = self
             .held
             .iter()
-            .map(|held| (held.from, held.until))
+            .filter(|held| held.shift != shift)
+            .copied()
             .collect();
+        Self::between(&others, from, until)
+    }
+
+    fn between(held: &[Held], from: Instant, until: Instant) -> Vec<(Instant, Instant)> {
+        let mut taken: Vec<_> = held.iter().map(|held| (held.from, held.until)).collect();
         taken.sort_unstable();
         let mut free = Vec::new();
         let mut at = from;

@@ -6,11 +6,15 @@
 //! Owns the closed vocabulary of a policy set and the choice of the one in force. A unit without
 //! one of its own takes that of the unit above. Files are only input: the text is in the event.
 
+mod leads;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::envelope::{Envelope, Instant};
+pub use leads::Leads;
+
+use crate::envelope::{Envelope, Instant, Visibility};
 use crate::genesis::Genesis;
 use crate::ids::{PersonId, UnitId};
 use crate::member::MemberKind;
@@ -49,6 +53,9 @@ pub struct PolicySet {
     /// How disputes are mediated; without it none is.
     #[serde(default)]
     pub mediation: Option<Mediation>,
+    /// How leads are kept from being misused; without it nobody is throttled.
+    #[serde(default)]
+    pub leads: Option<Leads>,
     /// How points are redeemed; without it none are.
     #[serde(default)]
     pub redemption: Option<RedemptionRules>,
@@ -67,12 +74,18 @@ pub struct Timers {
     pub hazard_yellow_hours: u32,
     /// Hours to rectify a blue hazard.
     pub hazard_blue_hours: u32,
+    /// Hours to report a major hazard upward; without them there is no such deadline.
+    #[serde(default)]
+    pub hazard_report_up_hours: Option<u32>,
     /// Minutes after a shift's start until a check-in counts as late.
     pub check_in_grace_minutes: u32,
     /// Minutes after a shift's start until a shift without check-in is missed.
     pub shift_missed_minutes: u32,
     /// Minutes after a shift's end until a forgotten check-out is made by the system.
     pub check_out_overdue_minutes: u32,
+    /// Days from its verification in which a shift may be disputed; without them none is.
+    #[serde(default)]
+    pub shift_dispute_days: Option<u32>,
     /// Days that something may be dated back without a second person.
     pub back_date_days: u32,
 }
@@ -135,6 +148,16 @@ pub enum ActivityFamily {
     Publicity,
     /// 联调
     Mediation,
+}
+
+impl ActivityFamily {
+    /// Who may see that somebody was active: a lead's source must not be found by its award.
+    pub fn visibility(self) -> Visibility {
+        match self {
+            Self::Lead => Visibility::Withheld,
+            Self::Patrol | Self::Publicity | Self::Mediation => Visibility::Open,
+        }
+    }
 }
 
 /// A points rule.
@@ -210,42 +233,12 @@ impl PolicySet {
         if set.rules.len() > RULES_MAX {
             return Err(format!("rule: at most {RULES_MAX}"));
         }
-        let timers = &set.timers;
-        for (name, value, bound) in [
-            (
-                "hazard_red_hours",
-                timers.hazard_red_hours,
-                PERIOD_DAYS_MAX * 24,
-            ),
-            (
-                "hazard_yellow_hours",
-                timers.hazard_yellow_hours,
-                PERIOD_DAYS_MAX * 24,
-            ),
-            (
-                "hazard_blue_hours",
-                timers.hazard_blue_hours,
-                PERIOD_DAYS_MAX * 24,
-            ),
-            (
-                "check_in_grace_minutes",
-                timers.check_in_grace_minutes,
-                24 * 60,
-            ),
-            ("shift_missed_minutes", timers.shift_missed_minutes, 24 * 60),
-            (
-                "check_out_overdue_minutes",
-                timers.check_out_overdue_minutes,
-                24 * 60,
-            ),
-            ("back_date_days", timers.back_date_days, PERIOD_DAYS_MAX),
-        ] {
-            if value > bound {
-                return Err(format!("timers: {name}: at most {bound}"));
-            }
-        }
+        set.timers.check()?;
         if let Some(mediation) = &set.mediation {
             mediation.check()?;
+        }
+        if let Some(leads) = set.leads {
+            leads.check()?;
         }
         if let Some(redemption) = &set.redemption {
             redemption.check()?;
@@ -296,6 +289,56 @@ impl PolicySet {
     /// The rule for a family of activity.
     pub fn rule(&self, family: ActivityFamily) -> Option<&Rule> {
         self.rules.iter().find(|rule| rule.family == family)
+    }
+}
+
+impl Timers {
+    /// Every bound holds.
+    fn check(&self) -> Result<(), String> {
+        for (name, value, bound) in [
+            (
+                "hazard_red_hours",
+                self.hazard_red_hours,
+                PERIOD_DAYS_MAX * 24,
+            ),
+            (
+                "hazard_yellow_hours",
+                self.hazard_yellow_hours,
+                PERIOD_DAYS_MAX * 24,
+            ),
+            (
+                "hazard_blue_hours",
+                self.hazard_blue_hours,
+                PERIOD_DAYS_MAX * 24,
+            ),
+            (
+                "hazard_report_up_hours",
+                self.hazard_report_up_hours.unwrap_or_default(),
+                PERIOD_DAYS_MAX * 24,
+            ),
+            (
+                "check_in_grace_minutes",
+                self.check_in_grace_minutes,
+                24 * 60,
+            ),
+            ("shift_missed_minutes", self.shift_missed_minutes, 24 * 60),
+            (
+                "check_out_overdue_minutes",
+                self.check_out_overdue_minutes,
+                24 * 60,
+            ),
+            (
+                "shift_dispute_days",
+                self.shift_dispute_days.unwrap_or_default(),
+                PERIOD_DAYS_MAX,
+            ),
+            ("back_date_days", self.back_date_days, PERIOD_DAYS_MAX),
+        ] {
+            if value > bound {
+                return Err(format!("timers: {name}: at most {bound}"));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -391,7 +434,7 @@ impl PolicySets {
     /// # Errors
     /// `NO_POLICY_SET` if neither it nor any unit above has one.
     pub fn in_force(world: &World, unit: UnitId, at: Instant) -> Result<Arc<PolicySet>, Stop> {
-        for unit in Unit::path(world, unit)? {
+        for unit in Unit::path(world, unit, at)? {
             let sets = world.state::<Self>(unit)?;
             if let Some(found) = sets
                 .versions
@@ -434,7 +477,7 @@ impl Aggregate for PolicySets {
             effective_from,
         } = command;
         let (adopted_by, bootstrap) = Genesis::administrator(world, cx)?;
-        Unit::existing(world, *unit)?;
+        Unit::taking(world, *unit, effective_from.unwrap_or(cx.now))?;
         let set = PolicySet::parse(text).map_err(|why| Refused {
             name: "POLICY_SET_UNREADABLE".to_owned(),
             kind: RefusalKind::Invalid,
@@ -527,6 +570,8 @@ mod tests {
             ("hold_minutes = 15", "hold_minutes = 1441", "hold_minutes"),
             ("return_days = 14", "return_days = 4000", "return_days"),
             ("[\"command hub\"", "[\"\"", "lead_offices"),
+            ("invalid_max = 3", "invalid_max = 0", "invalid_max"),
+            ("invalid_days = 30", "invalid_days = 4000", "invalid_days"),
             ("vesting_days = 7", "vesting_days = 4000", "vesting"),
             ("points = 50", "points = 100001", "points"),
             ("points = 50", "points = 0.5", "points"),

@@ -85,7 +85,7 @@ refusals! {
     SubjectIsReserved = Invalid, "subject", "Subjects that begin with 'system:' are the system's own.";
     PrincipalAlreadyRegistered = AlreadyExists, "subject", "This subject is registered already.";
     PrincipalNotFound = NotFound, "principal_id", "There is no principal with this id.";
-    PersonNotFound = NotFound, "person_id", "There is no person with this id.";
+    PersonNotFound = NotFound, "person_id", "There is no person with this id, or their record was merged into another.";
     SystemHasNoPerson = WrongState, "principal_id", "A system is not linked to a person.";
     PrincipalAlreadyLinked = WrongState, "principal_id", "This principal is linked to a person already.";
     PrincipalAlreadySuspended = WrongState, "principal_id", "This principal is suspended already.";
@@ -162,7 +162,7 @@ impl Aggregate for Principal {
                 if state.person.is_some() {
                     return Err(Refusal::PrincipalAlreadyLinked.into());
                 }
-                if !world.state::<Person>(person)?.exists {
+                if !world.state::<Person>(person)?.is_active() {
                     return Err(Refusal::PersonNotFound.into());
                 }
                 let event = Event::PrincipalLinked { person: *person };
@@ -197,6 +197,130 @@ impl Aggregate for Principal {
             Event::PrincipalLinked { person } => self.person = Some(*person),
             Event::PrincipalSuspended {} => self.suspended = true,
             Event::PrincipalReinstated {} => self.suspended = false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::state_table::{check, one_of_each, row};
+    use crate::testing::{History, any_history, at, by, id, team};
+
+    const NOW: &str = "2024-02-01T00:00:00Z";
+
+    fn admin() -> Context {
+        by(id(1), at(NOW))
+    }
+
+    fn register(subject: &str, system: bool) -> Command {
+        Command::RegisterPrincipal {
+            subject: subject.to_owned(),
+            system,
+        }
+    }
+
+    fn link(subject: &str, person: u128) -> Command {
+        Command::LinkPrincipal {
+            principal: PrincipalId::of_subject(subject),
+            person: id(person),
+        }
+    }
+
+    fn suspend(subject: &str) -> Command {
+        Command::SuspendPrincipal {
+            principal: PrincipalId::of_subject(subject),
+        }
+    }
+
+    fn reinstate(subject: &str) -> Command {
+        Command::ReinstatePrincipal {
+            principal: PrincipalId::of_subject(subject),
+        }
+    }
+
+    #[test]
+    fn the_table_of_every_command_in_every_state() {
+        let registered = team().then(register("one", false), &admin());
+        let linked = registered.clone().then(link("one", 5), &admin());
+        let suspended = linked.clone().then(suspend("one"), &admin());
+        let system = team().then(register("one", true), &admin());
+        let place = |history: &History| {
+            let principal = history.state::<Principal>(PrincipalId::of_subject("one"));
+            let place = match (principal.exists, principal.suspended, principal.system) {
+                (false, ..) => "unknown",
+                (true, true, _) => "suspended",
+                (true, false, true) => "system",
+                (true, false, false) if principal.person.is_some() => "linked",
+                (true, false, false) => "registered",
+            };
+            place.to_owned()
+        };
+        let (none, known) = ("PRINCIPAL_NOT_FOUND", "PRINCIPAL_ALREADY_REGISTERED");
+        let (once, free) = ("PRINCIPAL_ALREADY_LINKED", "PRINCIPAL_NOT_SUSPENDED");
+        #[rustfmt::skip]
+        let rows = [
+            row(register("one", false), admin(), ["PrincipalRegistered", known, known, known, known]),
+            row(link("one", 5), admin(), [none, "PrincipalLinked", once, once, "SYSTEM_HAS_NO_PERSON"]),
+            row(suspend("one"), admin(), [none, "PrincipalSuspended", "PrincipalSuspended", "PRINCIPAL_ALREADY_SUSPENDED", "PrincipalSuspended"]),
+            row(reinstate("one"), admin(), [none, free, free, "PrincipalReinstated", free]),
+        ];
+        let given = "Each command is given by an administrator; the suspended login is linked.";
+        let states = [team(), registered, linked, suspended, system];
+        check(
+            "Principal",
+            given,
+            include_str!("principal.rs"),
+            &states,
+            &rows,
+            place,
+        );
+    }
+
+    #[test]
+    fn a_login_is_linked_only_to_a_person_who_stands() {
+        let merge = crate::person::Command::MergePersons {
+            person: id(5),
+            duplicate: id(6),
+        };
+        let history = team()
+            .then(register("one", false), &admin())
+            .then(merge, &admin());
+        history.refuses(link("one", 99), &admin(), Refusal::PersonNotFound);
+        history.refuses(link("one", 6), &admin(), Refusal::PersonNotFound);
+        assert_eq!(history.outcome(link("one", 5), &admin()), "PrincipalLinked");
+    }
+
+    #[test]
+    fn only_an_administrator_decides_who_may_call_and_not_about_the_own_login() {
+        let refusal = crate::genesis::Refusal::ActorIsNoAdministrator;
+        team().refuses(register("one", false), &by(id(2), at(NOW)), refusal);
+        // The login that `by` uses.
+        let own = id::<PersonId>(1).to_string();
+        let history = team().then(register(&own, false), &admin());
+        history.refuses(suspend(&own), &admin(), Refusal::NotOneself);
+    }
+
+    #[test]
+    fn subjects_are_bounded() {
+        for subject in [String::new(), " ".to_owned(), "x".repeat(257)] {
+            team().refuses(
+                register(&subject, false),
+                &admin(),
+                Refusal::SubjectNotAllowed,
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_order_of_events_is_borne(history in any_history(one_of_each::<Event>("principal"))) {
+            let mut principal = Principal::default();
+            for (event, stamp) in &history {
+                principal.evolve(event, stamp);
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::envelope::{Envelope, Trust};
+use crate::envelope::{Envelope, Trust, Visibility};
 use crate::refusal::{RefusalKind, Refused, Stop, refusals};
 use crate::stream::StreamName;
 use crate::world::{Aggregate, Context, Decision, Stamp, World};
@@ -46,6 +46,10 @@ pub enum Command {
         refusal: String,
         /// Its sentence.
         message: String,
+        /// Who may see it: whoever may see the event it answered. Follows from the cause, so it is no
+        /// part of the content.
+        #[serde(skip)]
+        visibility: Visibility,
     },
     /// Note that stuck work went through after all.
     RecordResolved {
@@ -55,6 +59,10 @@ pub enum Command {
         cause: u64,
         /// Which of its commands, from 0.
         n: u32,
+        /// Who may see it: whoever may see the event it answered. Follows from the cause, so it is no
+        /// part of the content.
+        #[serde(skip)]
+        visibility: Visibility,
     },
 }
 
@@ -163,7 +171,16 @@ impl Aggregate for Reaction {
         };
         let mut envelope = Envelope::at(cx.now);
         envelope.trust = Trust::System;
-        Ok(Decision::new().with::<Self>(primary.key(), event, envelope))
+        let (Command::RecordStuck { visibility, .. } | Command::RecordResolved { visibility, .. }) =
+            command
+        else {
+            return Ok(Decision::new().with::<Self>(primary.key(), event, envelope));
+        };
+        // Where it answers what is withheld its place would tell of that; and so would its header.
+        envelope.visibility = *visibility;
+        let mut decision = Decision::new().with::<Self>(primary.key(), event, envelope);
+        decision.visibility = *visibility;
+        Ok(decision)
     }
 
     fn evolve(&mut self, event: &Event, _: &Stamp) {

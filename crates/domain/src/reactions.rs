@@ -21,22 +21,33 @@ pub struct Reaction {
 pub const ALL: &[Reaction] = &[Reaction {
     name: "award_points",
     react: award_points,
-    // Done before; or the rules give this person or activity nothing, as paid staff on duty.
+    // Done before; or the rules give this person or activity nothing, as paid staff on duty; or
+    // what was found again changes nothing, or an award that somebody took back for good.
     settled_by: &[
+        "AWARD_ALREADY_REVERSED",
         "AWARD_ALREADY_GRANTED",
         "KIND_EARNS_NOTHING",
         "NO_RULE_FOR_ACTIVITY",
+        "REVISION_OUTDATED",
     ],
 }];
 
-/// A verified participation, or verified help in settling a dispute, brings its award.
+/// A verified participation, verified help in settling a dispute, or a valid lead brings its award.
+/// A lead's award names neither the lead nor its place in the log.
 fn award_points(stream: &StreamName, event: &Event, stamp: &Stamp) -> Vec<Command> {
     use crate::account::{self, Activity};
     use crate::policy_set::ActivityFamily;
-    use crate::{campaign, dispute, patrol_shift};
-    let Ok(id) = uuid::Uuid::parse_str(stream.key()) else {
+    use crate::{campaign, dispute, lead, patrol_shift};
+    let Ok(mut id) = uuid::Uuid::parse_str(stream.key()) else {
         return Vec::new();
     };
+    if let Event::PatrolShift(event) = event {
+        let revisions = revisions(id, event, stamp);
+        if !revisions.is_empty() {
+            return revisions;
+        }
+    }
+    let mut fact = stamp.position;
     let (family, person, unit, minutes, verified_by) = match event {
         Event::PatrolShift(patrol_shift::Event::ParticipationVerified {
             person,
@@ -75,10 +86,18 @@ fn award_points(stream: &StreamName, event: &Event, stamp: &Stamp) -> Vec<Comman
             0,
             *verified_by,
         ),
+        Event::Lead(lead::Event::LeadValidated {
+            community,
+            officer,
+            reward: Some(reward),
+            ..
+        }) => {
+            (id, fact) = (reward.contribution.0, 0);
+            (ActivityFamily::Lead, reward.person, *community, 0, *officer)
+        }
         _ => return Vec::new(),
     };
     let occurred_at = stamp.occurred_at;
-    let fact = stamp.position;
     let activity = Activity {
         family,
         id,
@@ -89,6 +108,57 @@ fn award_points(stream: &StreamName, event: &Event, stamp: &Stamp) -> Vec<Comman
         verified_by,
     };
     vec![account::Command::GrantAward { person, activity }.into()]
+}
+
+/// A shift that was verified again, or voided, brings its awards to what it gives now.
+fn revisions(id: uuid::Uuid, event: &crate::patrol_shift::Event, stamp: &Stamp) -> Vec<Command> {
+    use crate::account::{self, Activity};
+    use crate::patrol_shift::Event as E;
+    use crate::policy_set::ActivityFamily;
+    let revise = |person, unit, occurred_at, minutes, verified_by, voided| {
+        let activity = Activity {
+            family: ActivityFamily::Patrol,
+            id,
+            fact: stamp.position,
+            occurred_at,
+            unit,
+            minutes,
+            verified_by,
+        };
+        let command = account::Command::ReviseAward {
+            person,
+            activity,
+            voided,
+        };
+        command.into()
+    };
+    match event {
+        E::ParticipationReverified {
+            person,
+            community,
+            accepted,
+            minutes,
+            verified_by,
+            ..
+        } => vec![revise(
+            *person,
+            *community,
+            stamp.occurred_at,
+            *minutes,
+            *verified_by,
+            !accepted,
+        )],
+        E::ShiftVoided {
+            voided_by,
+            community,
+            parts,
+            ..
+        } => parts
+            .iter()
+            .map(|part| revise(part.person, *community, part.until, 0, *voided_by, true))
+            .collect(),
+        _ => Vec::new(),
+    }
 }
 
 #[cfg(test)]

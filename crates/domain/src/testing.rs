@@ -84,6 +84,11 @@ impl History {
         self.events.push((event, stamp));
     }
 
+    /// The events so far.
+    pub(crate) fn events(&self) -> &[(NewEvent, Stamp)] {
+        &self.events
+    }
+
     /// The world these events make.
     pub(crate) fn world(&self) -> World {
         let mut streams: BTreeMap<_, Vec<_>> = BTreeMap::new();
@@ -115,6 +120,29 @@ impl History {
                 .collect()),
             Err(Stop::Refused(refused)) => Err(refused),
             Err(Stop::Need(stream)) => panic!("a whole world needs no {stream}"),
+        }
+    }
+
+    /// Decides a command as the executor does, which gives it only the streams it asks for: the
+    /// decision, and these streams.
+    #[track_caller]
+    pub(crate) fn by_asking(
+        &self,
+        command: impl Into<Command>,
+        cx: &Context,
+    ) -> (crate::world::Decision, Vec<crate::stream::StreamName>) {
+        let (command, whole) = (command.into(), self.world());
+        let mut world = World::unloaded();
+        loop {
+            match command.decide(&world, cx) {
+                Ok(decision) => return (decision, world.streams().cloned().collect()),
+                Err(Stop::Need(stream)) => {
+                    // Whatever is no state of the stream's kind stands for an empty one.
+                    let state = whole.found(&stream).unwrap_or_else(|| Arc::new(()));
+                    world.put(stream, state);
+                }
+                Err(Stop::Refused(refused)) => panic!("must go through, but: {refused:?}"),
+            }
         }
     }
 

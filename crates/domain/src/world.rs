@@ -123,6 +123,12 @@ impl World {
         self.states.insert(stream, state);
     }
 
+    /// What was put in for a stream.
+    #[cfg(test)]
+    pub(crate) fn found(&self, stream: &StreamName) -> Option<Arc<dyn Any + Send + Sync>> {
+        self.states.get(stream).map(Arc::clone)
+    }
+
     /// The state of the aggregate with this key; that of an empty stream if it does not exist.
     pub fn state<A: Aggregate>(&self, key: impl fmt::Display) -> Result<Arc<A>, Stop> {
         let stream = A::stream(key);

@@ -345,7 +345,7 @@ impl Aggregate for ZonePlans {
             geojson,
             effective_from,
         } = command;
-        Member::require_community(world, *community)?;
+        Member::require_community(world, *community, cx.now)?;
         let (adopted_by, _) = Member::approver(world, *community, cx)?;
         let adopted = world.state::<Self>(community)?;
         let from = effective_from.unwrap_or(cx.now);

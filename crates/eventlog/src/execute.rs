@@ -13,6 +13,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::ids::{PersonId, PrincipalId};
+use domain::person::Person;
 use domain::principal::Principal;
 use domain::{Actor, Aggregate, Channel, Command, Context, Event, Instant, Refused, Stamp, Stop};
 use domain::{Decision, StreamName, World};
@@ -287,7 +288,11 @@ impl Executor {
             if request.acting_for.is_some() {
                 return Ok(Err(ExecuteError::ActingForNotAllowed));
             }
-            actor.person = principal.person;
+            // A login follows its person into the record that stands for them.
+            actor.person = match principal.person {
+                Some(person) => Some(Person::survivor(world, person)?),
+                None => None,
+            };
             actor.system = domain::genesis::SYSTEM_SUBJECTS
                 .iter()
                 .any(|subject| PrincipalId::of_subject(subject) == request.principal);

@@ -256,9 +256,7 @@ impl Shared {
                 .for_each(|model| model.load(views, belongs));
             // The units of the snapshot: the commits that founded them are not read again.
             for (unit, row) in &models.units.read().partitions {
-                if let Some(founded) = &row.founded {
-                    decoder.set_unit(unit.0, founded.parent.map(|id| id.0), founded.zone);
-                }
+                decoder.set_unit(*unit, row.unit.clone());
             }
         }
         let shared = shared(decoder, models);

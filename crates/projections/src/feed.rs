@@ -4,10 +4,14 @@
 //! is never parsed. Never changes a model.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use chrono_tz::Tz;
-use domain::{Event, StreamName, genesis, unit};
+use domain::ids::UnitId;
+use domain::unit::{self, Unit};
+use domain::{Aggregate as _, Event, Instant, StreamName, genesis};
+use eventlog::execute::stamp;
 use eventlog::{Commit, CommitHeader, RecordedEvent};
 use uuid::Uuid;
 
@@ -85,7 +89,7 @@ impl DecodedCommit {
 pub struct Decoder {
     wanted: fn(&str) -> bool,
     default_zone: Tz,
-    units: HashMap<Uuid, (Option<Uuid>, Option<Tz>)>,
+    units: HashMap<UnitId, Unit>,
 }
 
 impl Decoder {
@@ -103,20 +107,22 @@ impl Decoder {
         self.default_zone = zone;
     }
 
-    /// Makes a unit known that was founded before the commits to come.
-    pub fn set_unit(&mut self, unit: Uuid, parent: Option<Uuid>, zone: Option<Tz>) {
-        self.units.insert(unit, (parent, zone));
+    /// Makes a unit known as the commits before those to come left it.
+    pub fn set_unit(&mut self, id: UnitId, unit: Unit) {
+        self.units.insert(id, unit);
     }
 
-    /// The zone of time in force in a unit.
-    pub fn zone(&self, unit: Option<Uuid>) -> Tz {
-        let mut at = unit;
+    /// The zone of time in force in a unit at an instant.
+    pub fn zone(&self, unit: Option<Uuid>, at: Instant) -> Tz {
+        let look_up = |unit: UnitId| Ok::<_, Infallible>(self.units.get(&unit));
+        let mut here = unit.map(UnitId);
         for _ in 0..=unit::DEPTH_MAX {
-            match at.and_then(|unit| self.units.get(&unit)) {
-                Some((_, Some(zone))) => return *zone,
-                Some((parent, None)) => at = *parent,
-                None => break,
+            let Some(unit) = here else { break };
+            if let Some(zone) = self.units.get(&unit).and_then(|unit| unit.zone) {
+                return zone;
             }
+            let Ok(above) = unit::tree::above(unit, at, &look_up);
+            here = above;
         }
         self.default_zone
     }
@@ -132,7 +138,7 @@ impl Decoder {
             let event = decode(&recorded);
             self.observe(&recorded, event.as_ref().ok());
             events.push(Decoded {
-                zone: self.zone(recorded.envelope.unit),
+                zone: self.zone(recorded.envelope.unit, recorded.envelope.occurred_at),
                 recorded,
                 event,
             });
@@ -148,9 +154,10 @@ impl Decoder {
             Some(Event::Genesis(genesis::Event::LogBorn { zone, .. })) => {
                 self.default_zone = *zone;
             }
-            Some(Event::Unit(unit::Event::UnitFounded { parent, zone, .. })) => {
-                if let Ok(unit) = Uuid::parse_str(recorded.stream.key()) {
-                    self.set_unit(unit, parent.map(|parent| parent.0), *zone);
+            Some(Event::Unit(event)) => {
+                if let Ok(id) = Uuid::parse_str(recorded.stream.key()) {
+                    let unit = self.units.entry(UnitId(id)).or_default();
+                    unit.evolve(event, &stamp(recorded));
                 }
             }
             _ => {}

@@ -1,18 +1,21 @@
 //! A small history for tests: a log in memory, written event by event, without any decider.
 
+pub(crate) mod patrols;
 mod spending;
 
 use std::sync::Arc;
 
 use domain::account::{self, Activity};
 use domain::ids::{
-    BatchId, CampaignId, CheckpointId, DisputeId, HazardId, PersonId, ShiftId, UnitId, ZoneId,
+    BatchId, CampaignId, CheckpointId, DisputeId, HazardId, HouseholdId, LeadId, PersonId, ShiftId,
+    TeamId, UnitId, ZoneId,
 };
 use domain::policy_set::ActivityFamily;
 use domain::unit::{Imported, UnitLevel};
 use domain::{
     Aggregate, Channel, Envelope, Event, Instant, Personal, StreamName, Visibility, campaign,
-    dispute, genesis, hazard, import_batch, member, patrol_shift, reaction, unit, zone_plan,
+    dispute, genesis, hazard, household, import_batch, lead, member, patrol_shift, reaction, team,
+    unit, zone_plan,
 };
 use eventlog::{CommitDraft, EventDraft, EventLog, HeaderDraft, MemoryLog, SimulatedClock};
 use uuid::Uuid;
@@ -28,6 +31,8 @@ pub(crate) fn at(text: &str) -> Instant {
 /// Ids of the history.
 pub(crate) const STATION: u128 = 100;
 pub(crate) const COMMUNITY: u128 = 101;
+pub(crate) const HOUSEHOLD: u128 = 850;
+pub(crate) const TEAM: u128 = 860;
 pub(crate) const ABROAD: u128 = 102;
 pub(crate) const ZONE: u128 = 201;
 pub(crate) const OTHER_ZONE: u128 = 202;
@@ -291,8 +296,15 @@ impl History {
             due_at: at(due_at),
             basis: "pilot/1".to_owned(),
         };
-        self.hazard(when, n, hazard::Event::DeadlineSet { deadline })
-            .await
+        self.hazard(
+            when,
+            n,
+            hazard::Event::DeadlineSet {
+                purpose: hazard::Purpose::Rectification,
+                deadline,
+            },
+        )
+        .await
     }
 
     /// Everything above once, and some of what goes wrong: for goldens and comparisons.
@@ -333,8 +345,68 @@ impl History {
             .one::<member::Member>("2024-05-01T00:00:00Z", Some(COMMUNITY), key, left)
             .await;
         history.disputes().await;
+        history.leads().await;
         history.spending().await;
+        history.unclear_and_referred().await;
+        history.people().await;
+        history.patrols().await;
         history
+    }
+
+    /// A household that one of two leaves, and a team whose captain does.
+    async fn people(&mut self) {
+        let (begin, end) = ("2024-05-10T00:00:00Z", "2024-05-20T00:00:00Z");
+        let unit = Some(COMMUNITY);
+        let recorded_by = id(1);
+        let formed = household::Event::HouseholdFormed {
+            community: id(COMMUNITY),
+            split_from: None,
+            recorded_by,
+        };
+        let joined = |person| household::Event::PersonJoinedHousehold {
+            person: id(person),
+            recorded_by,
+        };
+        let left = household::Event::PersonLeftHousehold {
+            person: id(12),
+            recorded_by,
+        };
+        let stays = [
+            (begin, formed),
+            (begin, joined(11)),
+            (begin, joined(12)),
+            (end, left),
+        ];
+        for (when, event) in stays {
+            let key = id::<HouseholdId>(HOUSEHOLD);
+            self.one::<household::Household>(when, unit, key, event)
+                .await;
+        }
+        let formed = team::Event::TeamFormed {
+            community: id(COMMUNITY),
+            name: "team".to_owned(),
+            formed_by: id(1),
+        };
+        let joined = team::Event::MemberJoinedTeam {
+            person: id(11),
+            kind: member::MemberKind::CommunityWorker,
+            taken_in_by: id(1),
+        };
+        let appointed = team::Event::CaptainAppointed {
+            person: id(11),
+            appointed_by: id(1),
+        };
+        let left = team::Event::MemberLeftTeam { person: id(11) };
+        let events = [
+            (begin, formed),
+            (begin, joined),
+            (begin, appointed),
+            (end, left),
+        ];
+        for (when, event) in events {
+            self.one::<team::Team>(when, unit, id::<TeamId>(TEAM), event)
+                .await;
+        }
     }
 
     /// One settled dispute and one that a party left.
@@ -383,6 +455,46 @@ impl History {
             for event in events {
                 let key = id::<DisputeId>(n);
                 self.one::<dispute::Dispute>(when, Some(COMMUNITY), key, event)
+                    .await;
+            }
+        }
+    }
+
+    /// One valid lead and one that nobody has looked at; both of person 13.
+    async fn leads(&mut self) {
+        use lead::Event as E;
+        let when = "2024-05-03T00:00:00Z";
+        let submitted = E::LeadSubmitted {
+            community: id(COMMUNITY),
+            kind: lead::LeadKind::Rental,
+            body: Personal::new("flat 502 is let to strangers"),
+            source: Some(id(13)),
+            contact: None,
+            entered_by: None,
+        };
+        let officer = id(1);
+        let valid = [
+            submitted.clone(),
+            E::LeadTriaged { officer },
+            E::LeadAccessed {
+                officer,
+                purpose: Personal::new("to visit the flat"),
+            },
+            E::LeadValidated {
+                community: id(COMMUNITY),
+                officer,
+                matter: id(911),
+                effect: Personal::new("four tenants registered"),
+                reward: Some(lead::Reward {
+                    person: id(13),
+                    contribution: id(912),
+                }),
+            },
+        ];
+        for (n, events) in [(811_u128, valid.to_vec()), (812, vec![submitted])] {
+            for event in events {
+                let key = id::<LeadId>(n);
+                self.one::<lead::Lead>(when, Some(COMMUNITY), key, event)
                     .await;
             }
         }
@@ -445,8 +557,15 @@ impl History {
         self.hazard("2024-03-21T02:00:00Z", 701, E::OwnerAssigned { owner })
             .await;
         let due_at = at("2024-03-22T00:00:00Z");
-        self.hazard("2024-03-22T00:00:01Z", 701, E::DeadlineBreached { due_at })
-            .await;
+        self.hazard(
+            "2024-03-22T00:00:01Z",
+            701,
+            E::DeadlineBreached {
+                purpose: hazard::Purpose::Rectification,
+                due_at,
+            },
+        )
+        .await;
         let when = "2024-04-01T00:00:00Z";
         let uploaded = import_batch::Event::BatchUploaded {
             source: "elsewhere".to_owned(),
@@ -469,6 +588,41 @@ impl History {
             happened::<hazard::Hazard>(key, E::ClosedBySource { closed }, when, unit),
         ];
         self.record(when, events).await;
+    }
+
+    /// A hazard that several own after a ruling, and one that another authority has.
+    async fn unclear_and_referred(&mut self) {
+        use hazard::Event as E;
+        let when = "2024-05-03T00:00:00Z";
+        let both = || vec!["property company".to_owned(), "water works".to_owned()];
+        let ruled = [
+            E::BoundaryUnclearRaised {
+                candidates: both(),
+                reason: "the pipe runs under both".to_owned(),
+                raised_by: id(11),
+            },
+            E::JointOwnerRuled {
+                lead: "property company".to_owned(),
+                joint: vec!["water works".to_owned()],
+                council_meeting: "week 12 of 2024".to_owned(),
+                ruled_by: id(1),
+            },
+            E::InterimMeasureTaken {
+                measure: Personal::new("a fence"),
+            },
+        ];
+        let referred = [E::HazardReferred {
+            authority: "market supervision".to_owned(),
+            external_id: Some("17".to_owned()),
+            reason: "theirs by law".to_owned(),
+            referred_by: id(1),
+        }];
+        for (n, events) in [(703, ruled.to_vec()), (704, referred.to_vec())] {
+            self.reported(when, n).await;
+            for event in events {
+                self.hazard(when, n, event).await;
+            }
+        }
     }
 
     async fn reactions(&mut self) {

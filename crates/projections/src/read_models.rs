@@ -6,11 +6,15 @@ pub mod activities;
 pub mod balances;
 pub mod case_board;
 pub mod disputes;
+pub mod households;
+pub mod leads;
 pub mod members;
 pub mod patrol_coverage;
 pub mod reaction_work;
 pub mod redemptions;
 pub mod reward_items;
+pub mod shifts;
+pub mod teams;
 pub mod units;
 pub mod zones;
 
@@ -21,11 +25,15 @@ read_models! {
     balances: balances::Balances,
     case_board: case_board::CaseBoard,
     disputes: disputes::Disputes,
+    households: households::Households,
+    leads: leads::Leads,
     members: members::Members,
     patrol_coverage: patrol_coverage::PatrolCoverage,
     reaction_work: reaction_work::ReactionWork,
     redemptions: redemptions::Redemptions,
     reward_items: reward_items::RewardItems,
+    shifts: shifts::Shifts,
+    teams: teams::Teams,
     units: units::Units,
     zones: zones::Zones,
 }

@@ -34,13 +34,14 @@ const SETTLE_MAX: Duration = Duration::from_mins(1);
 /// Times a command refused as "not now" is put off, by a minute each, before it is dropped.
 const POSTPONED_MAX: u32 = 10;
 /// Refusals that say "not now"; every other one says that there is nothing to record.
-const NOT_NOW: &[&str] = &[
+pub(crate) const NOT_NOW: &[&str] = &[
     "DEADLINE_NOT_DUE",
     "IMPORT_STILL_OPEN",
     "SHIFT_NOT_MISSED_YET",
     "CHECK_OUT_NOT_OVERDUE",
     "OBLIGATION_NOT_DUE",
     "COOLING_NOT_OVER",
+    "HOLD_NOT_EXPIRED",
 ];
 
 /// Why the timers stopped short.

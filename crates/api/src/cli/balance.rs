@@ -4,12 +4,11 @@ use std::io::{self, Write as _};
 
 use comfy_table::{Table, presets};
 use domain::Instant;
-use eventlog::{Clock as _, EventLog as _, SystemClock};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::Failure;
-use super::source::{Opened, Source};
+use super::source::{self, Opened, Source};
 use crate::parse::Violation;
 use crate::services::points;
 use crate::session::timestamp;
@@ -17,7 +16,8 @@ use crate::{parse, wire};
 
 /// Show a person's points and every change behind them
 ///
-/// Each line names its rule, its verifier and its place in the log.
+/// Each line names its rule, its verifier and its place in the log. What is withheld is shown to the
+/// person alone, asked by their own login at a server: as a "safety contribution" of a day.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The person's id
@@ -46,16 +46,9 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         let page = match &opened {
             Opened::Server(session) => session.call(request.clone()).await?,
             Opened::Folder { log, models } => {
-                // A simulated log's present is what it recorded last.
-                let recorded = log.head().recorded_at.unwrap_or_default();
-                let simulated = crate::folder::born(log.as_ref(), std::path::Path::new(""))
-                    .is_ok_and(|born| born.clock == domain::genesis::ClockKind::Simulated);
-                let now = if simulated {
-                    recorded
-                } else {
-                    SystemClock::new().now().max(recorded)
-                };
-                points::statement(models, &models.balances.read(), &request, now)
+                let now = source::present(log);
+                let viewer = points::Viewer::Other;
+                points::statement(models, &models.balances.read(), &request, viewer, now)
                     .map_err(|Violation { description, .. }| Failure::Usage(description))?
             }
         };
@@ -73,6 +66,22 @@ fn when(time: Option<prost_types::Timestamp>) -> String {
     instant.map_or_else(String::new, |instant| {
         instant.format("%Y-%m-%d %H:%M").to_string()
     })
+}
+
+/// By which rule, if that may be said.
+fn of_rule(line: &wire::StatementLine) -> String {
+    if line.rule.is_empty() {
+        return String::new();
+    }
+    format!("{} of {}", line.rule, line.policy_set)
+}
+
+/// Where the posting stands, if that may be said.
+fn place(line: &wire::StatementLine) -> String {
+    if line.position == 0 {
+        return String::new();
+    }
+    line.position.to_string()
 }
 
 fn print(
@@ -129,9 +138,9 @@ fn print(
             line.pending.to_string(),
             line.spendable.to_string(),
             line.activity_title.clone(),
-            format!("{} of {}", line.rule, line.policy_set),
+            of_rule(line),
             line.verified_by.clone(),
-            line.position.to_string(),
+            place(line),
         ]);
     }
     writeln!(out, "{table}")?;

@@ -7,7 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::Failure;
-use super::source::{Opened, Source};
+use super::source::{self, Opened, Source};
 use crate::backend::subtree;
 use crate::parse::Violation;
 use crate::services::patrol;
@@ -50,17 +50,19 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
                 let page = session.call(request.clone()).await?;
                 (page.cells, page.next_page_token)
             }
-            Opened::Folder { models, .. } => {
-                let within = subtree(models, &request.unit_id)?;
+            Opened::Folder { models, log } => {
+                let wrong = |Violation { field, description }: Violation| {
+                    Failure::Usage(format!("{field}: {description}"))
+                };
+                let at = patrol::as_of(&request, source::present(log)).map_err(wrong)?;
+                let within = subtree(models, &request.unit_id, at)?;
                 patrol::coverage(
                     models,
                     &models.patrol_coverage.read(),
                     within.as_ref(),
                     &request,
                 )
-                .map_err(|Violation { field, description }| {
-                    Failure::Usage(format!("{field}: {description}"))
-                })?
+                .map_err(wrong)?
             }
         };
         cells.extend(page);

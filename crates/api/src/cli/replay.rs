@@ -14,8 +14,11 @@ use super::{Failure, source};
 /// Print events as JSON Lines, in the order of the log
 ///
 /// Reads only; a service may be running on the folder. Filters are joined by "and". A withheld
-/// item is printed as position and hash unless --reveal is given: until personal fields are
-/// sealed, whoever can read the folder can read them all.
+/// item, such as everything about a lead, is printed as position and hash unless --reveal is
+/// given: until personal fields are sealed, whoever can read the folder can read them all. No
+/// filter tells what a withheld item holds: without --reveal only --from, --to and, for a lead's own
+/// items, --stream and --case find one. Of a commit whose header is withheld, who acted, how and
+/// why is left out.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Folder of the log
@@ -24,7 +27,7 @@ pub(super) struct Args {
     /// Only events of this stream, such as hazard/0190a3c2-…
     #[arg(long, value_name = "S")]
     stream: Option<String>,
-    /// Only events of this hazard or dispute
+    /// Only events of this hazard, dispute, patrol shift or lead
     #[arg(long, value_name = "ID")]
     case: Option<Uuid>,
     /// Only events that name this person
@@ -93,12 +96,25 @@ fn grow(within: &mut BTreeSet<Uuid>, event: &RecordedEvent) {
 
 impl Args {
     fn asks_for(&self, event: &RecordedEvent, within: &BTreeSet<Uuid>) -> bool {
+        // What a withheld item holds must not be found out by asking for it: whose it is, what it
+        // says, when and where. Whoever names a lead's id knows it already.
+        let withheld = is_withheld(event) && !self.reveal;
+        let asks_inside = self.person.is_some()
+            || self.unit.is_some()
+            || self.event_type.is_some()
+            || self.as_of.is_some();
+        let names_it = self.stream.is_some() || self.case.is_some();
+        if withheld && (asks_inside || (names_it && event.stream.category() != "lead")) {
+            return false;
+        }
         self.stream
             .as_ref()
             .is_none_or(|stream| event.stream.as_str() == stream)
             && self.case.is_none_or(|case| {
-                matches!(event.stream.category(), "hazard" | "dispute")
-                    && event.stream.key() == case.to_string()
+                matches!(
+                    event.stream.category(),
+                    "hazard" | "dispute" | "patrol_shift" | "lead"
+                ) && event.stream.key() == case.to_string()
             })
             && self.person.is_none_or(|person| names(event, person))
             && self
@@ -114,6 +130,11 @@ impl Args {
     }
 }
 
+/// True if only what the item hashes to may be shown.
+fn is_withheld(event: &RecordedEvent) -> bool {
+    event.envelope.visibility == Visibility::Withheld
+}
+
 /// True if the person's id stands in the stream's name or in the payload.
 fn names(event: &RecordedEvent, person: Uuid) -> bool {
     let person = person.to_string();
@@ -124,17 +145,21 @@ fn names(event: &RecordedEvent, person: Uuid) -> bool {
             .any(|part| part == person.as_bytes())
 }
 
+/// What a line says of who acted, how and why: of a withheld header nothing. When it was recorded and
+/// in which commit follows from the lines around it.
+const OF_THE_HEADER: [&str; 5] = ["principal", "channel", "command_id", "cause", "policy_sets"];
+
 fn print(
     out: &mut impl Write,
     commit: &Commit,
     event: &RecordedEvent,
     reveal: bool,
 ) -> io::Result<()> {
-    let line = if event.envelope.visibility == Visibility::Withheld && !reveal {
+    let line = if is_withheld(event) && !reveal {
         json!({ "position": event.position, "hash": item_hash(commit, event)? })
     } else {
         let payload: Value = serde_json::from_slice(&event.payload)?;
-        json!({
+        let mut line = json!({
             "position": event.position,
             "stream": event.stream.as_str(),
             "version": event.version,
@@ -150,7 +175,13 @@ fn print(
             "cause": event.header.cause,
             "policy_sets": event.header.policy_sets,
             "payload": payload,
-        })
+        });
+        if event.header.visibility == Visibility::Withheld && !reveal {
+            for name in OF_THE_HEADER {
+                line[name] = Value::Null;
+            }
+        }
+        line
     };
     writeln!(out, "{line}")
 }
@@ -167,3 +198,6 @@ fn item_hash(commit: &Commit, event: &RecordedEvent) -> io::Result<String> {
     let salt = record::salt(seed, u32::try_from(number).unwrap_or(u32::MAX));
     Ok(domain::ids::hex(&record::item_hash(salt, item)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,7 +48,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
             // A folder's present is what it recorded last.
             let now: Instant = log.head().recorded_at.unwrap_or_default();
             let filter = Filter {
-                units: subtree(&models, &unit_id)?,
+                units: subtree(&models, &unit_id, now)?,
                 state: None,
             };
             let build = models.reward_items.read();

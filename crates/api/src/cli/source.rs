@@ -4,7 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use eventlog::{EventLog as _, ReadLog};
+use domain::Instant;
+use domain::genesis::ClockKind;
+use eventlog::{Clock as _, EventLog as _, ReadLog, SystemClock};
 use projections::Models;
 
 use super::Failure;
@@ -69,6 +71,18 @@ impl Source {
             }
             (None, None) => Err(Failure::Usage("--server or --data is needed".to_owned())),
         }
+    }
+}
+
+/// The present of a folder's log: a simulated log's is what it recorded last.
+pub(super) fn present(log: &ReadLog) -> Instant {
+    let recorded = log.head().recorded_at.unwrap_or_default();
+    let simulated = crate::folder::born(log, Path::new(""))
+        .is_ok_and(|born| born.clock == ClockKind::Simulated);
+    if simulated {
+        recorded
+    } else {
+        SystemClock::new().now().max(recorded)
     }
 }
 

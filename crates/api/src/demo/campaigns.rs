@@ -171,6 +171,7 @@ async fn part(pilot: &mut Pilot, wave: usize, volunteer: usize, step: &Step) -> 
                 door: format!("building {}-{}", volunteer + 1, round + 1),
                 result: result(wave, volunteer, round).into(),
                 visited_at: None,
+                sent_at: None,
             })
             .await
             .map(drop),

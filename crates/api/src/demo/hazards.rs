@@ -168,6 +168,8 @@ async fn verified(pilot: &mut Pilot, index: usize) -> Result<(), Status> {
                 command_id,
                 hazard_id: hazard_id(index),
                 authority: "fire brigade".to_owned(),
+                upper_unit_id: String::new(),
+                reported_at: None,
             })
             .await?;
     }

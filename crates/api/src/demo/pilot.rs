@@ -1,7 +1,7 @@
 //! The pilot's history, played through the API on a simulated clock.
 //!
 //! Owns the script: membership from 14 to 481, a month of patrols, hazards found on the way, a
-//! dispute found on a visit, 24 publicity waves with the second summer-night campaign among them. All of it is invented but for
+//! dispute found on a visit, leads, 24 publicity waves with the second summer-night campaign among them. All of it is invented but for
 //! the figures the pilot published; no real person is in it. Every choice follows from a hash, so
 //! that the same version plays the same history.
 
@@ -15,7 +15,7 @@ use tonic::Status;
 use uuid::Uuid;
 
 use super::patrol::{self, Patrols};
-use super::{campaigns, disputes, hazards};
+use super::{campaigns, disputes, hazards, leads};
 use crate::session::{Rpc, Session, timestamp};
 use crate::wire;
 
@@ -129,6 +129,8 @@ pub(crate) enum Step {
     Hazard(hazards::Step),
     /// A step of the dispute found on a visit.
     Dispute(disputes::Step),
+    /// A step of a lead.
+    Lead(leads::Step),
 }
 
 /// The play: who acts, the clock, what was counted on the way.
@@ -227,6 +229,7 @@ impl Pilot {
         script.extend(Patrols::script());
         script.extend(hazards::script());
         script.extend(disputes::script());
+        script.extend(leads::script());
         // Stable: steps of one instant stay in the order the script names them.
         script.sort_by_key(|(at, _)| *at);
         let steps = script.len();
@@ -238,6 +241,7 @@ impl Pilot {
                 Step::Patrol(step) => patrol::run(self, &step).await?,
                 Step::Hazard(step) => hazards::run(self, &step).await?,
                 Step::Dispute(step) => disputes::run(self, &step).await?,
+                Step::Lead(step) => leads::run(self, &step).await?,
             }
             progress(done + 1, steps);
         }

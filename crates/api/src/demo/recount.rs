@@ -53,13 +53,17 @@ impl Recount {
                 self.closed.insert(stream.to_owned());
             }
             ("hazard", "DeadlineBreached") => {
-                self.breached
-                    .insert((stream.to_owned(), text(&payload["due_at"])));
+                self.breached.insert((
+                    stream.to_owned(),
+                    text(&payload["due_at"]) + &text(&payload["purpose"]),
+                ));
             }
             ("hazard", "BreachWithdrawn") => {
                 self.withdrawn += 1;
-                self.breached
-                    .remove(&(stream.to_owned(), text(&payload["due_at"])));
+                self.breached.remove(&(
+                    stream.to_owned(),
+                    text(&payload["due_at"]) + &text(&payload["purpose"]),
+                ));
             }
             ("patrol_shift" | "campaign", "ParticipationVerified") => {
                 let key = (event.stream.key().to_owned(), text(&payload["person"]));
@@ -70,6 +74,11 @@ impl Recount {
             }
             ("dispute", "HelpVerified") => {
                 let key = (event.stream.key().to_owned(), text(&payload["person"]));
+                *self.facts.entry(key).or_default() += 1;
+            }
+            ("lead", "LeadValidated") if !payload["reward"].is_null() => {
+                let reward = &payload["reward"];
+                let key = (text(&reward["contribution"]), text(&reward["person"]));
                 *self.facts.entry(key).or_default() += 1;
             }
             ("account", "AwardGranted") => {

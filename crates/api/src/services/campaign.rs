@@ -1,6 +1,9 @@
 //! `CampaignService`: waves of publicity, door to door.
 
+use tonic::{Request, Response, Status};
+
 use super::service;
+use crate::gate::Caller;
 use crate::{parse, wire};
 use domain::campaign::Command;
 
@@ -34,6 +37,7 @@ service! {
                 door: parse::text("door", r.door)?,
                 result: parse::choice::<wire::DoorResult>("result", r.result)?,
                 visited_at: parse::optional_instant("visited_at", r.visited_at)?,
+                sent_at: parse::optional_instant("sent_at", r.sent_at)?,
             };
         return_leaflets(r: ReturnLeafletsRequest) -> ReturnLeafletsResponse =
             Command::ReturnLeaflets {
@@ -59,5 +63,15 @@ service! {
                 campaign: parse::id("campaign_id", &r.campaign_id)?,
             };
     }
-    others {}
+    others {
+        async fn upload_door_visits(
+            &self,
+            request: Request<wire::UploadDoorVisitsRequest>,
+        ) -> Result<Response<wire::UploadDoorVisitsResponse>, Status> {
+            let caller = Caller::of(&request)?;
+            let visits = request.into_inner().visits;
+            let answers = self.upload(caller, "visits", visits).await?;
+            Ok(Response::new(wire::UploadDoorVisitsResponse { answers }))
+        }
+    }
 }

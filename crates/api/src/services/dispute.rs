@@ -290,7 +290,9 @@ service! {
             let request = request.into_inner();
             let waited = self.backend.wait(request.consistency).await?;
             let viewer = life::Viewer::of(&self.backend, caller)?;
-            let units = subtree(self.backend.engine.models(), &request.unit_id)?;
+            let models = self.backend.engine.models();
+            let now = self.backend.executor.now();
+            let units = subtree(models, &request.unit_id, now)?;
             let size =
                 paging::size(request.page_size).map_err(|why| status::invalid(&why))?;
             let state =
@@ -298,6 +300,7 @@ service! {
                     .map_err(|why| status::invalid(&why))?;
             let filter = Filter {
                 units,
+                succession: models.units.read().succession(now),
                 state,
                 open_only: request.open_only,
                 breached_only: request.breached_only,
@@ -341,10 +344,18 @@ service! {
             let instant = |field, time| {
                 parse::optional_instant(field, time).map_err(|why| status::invalid(&why))
             };
+            let models = self.backend.engine.models();
+            let until = instant("until", request.until)?;
+            // The tree of the end of what is asked for.
+            let now = self.backend.executor.now();
+            // `until` is exclusive: a change that takes effect then is none of what is asked for.
+            let end = until.and_then(|until| until.checked_sub_signed(chrono::Duration::nanoseconds(1)));
+            let at = end.map_or(now, |end| end.min(now));
             let filter = Filter {
-                units: subtree(self.backend.engine.models(), &request.unit_id)?,
+                units: subtree(models, &request.unit_id, at)?,
+                succession: models.units.read().succession(at),
                 from: instant("from", request.from)?,
-                until: instant("until", request.until)?,
+                until,
                 ..Filter::default()
             };
             let build = self.backend.engine.models().disputes.read();

@@ -1,5 +1,7 @@
 //! `HazardService`: the closed loop of a hazard from report to close-out.
 
+mod wired;
+
 use std::collections::BTreeSet;
 
 use domain::hazard::{self, Command, HazardState, SourceClosing};
@@ -9,16 +11,19 @@ use eventlog::execute::decode;
 use eventlog::{EventLog, RecordedEvent};
 use projections::Build;
 use projections::read_models::case_board::list::{Filter, NotAPageToken, Order};
-use projections::read_models::case_board::{Case, CaseBoard, Standing, Totals};
+use projections::read_models::case_board::{CaseBoard, Standing};
+use projections::read_models::units::Succession;
 use tonic::{Request, Response, Status};
 
 use super::service;
 use crate::backend::subtree;
-use crate::parse::{self, Choice as _, Parsed};
+use crate::parse::{self, Parsed};
 use crate::{answer, paging, status, wire};
 
 /// Most steps that an answer shows.
 pub const STEPS_MAX: usize = 1_000;
+/// Most duplicates of duplicates that are followed to the hazard that is kept.
+const MASTERS_MAX: usize = 100;
 
 service! {
     impl hazard_service_server::HazardService;
@@ -54,6 +59,38 @@ service! {
                 hazard: parse::id("hazard_id", &r.hazard_id)?,
                 owner: parse::text("owner", r.owner)?,
             };
+        raise_unclear_boundary(r: RaiseUnclearBoundaryRequest) -> RaiseUnclearBoundaryResponse =
+            Command::RaiseUnclearBoundary {
+                hazard: parse::id("hazard_id", &r.hazard_id)?,
+                candidates: wired::owners("candidates", &r.candidates)?,
+                reason: parse::text("reason", r.reason)?,
+            };
+        rule_joint_owner(r: RuleJointOwnerRequest) -> RuleJointOwnerResponse =
+            Command::RuleJointOwner {
+                hazard: parse::id("hazard_id", &r.hazard_id)?,
+                lead: parse::text("lead", r.lead)?,
+                joint: wired::owners("joint", &r.joint)?,
+                council_meeting: parse::text("council_meeting", r.council_meeting)?,
+                minutes: parse::optional_digest("minutes", &r.minutes)?,
+            };
+        refer_hazard(r: ReferHazardRequest) -> ReferHazardResponse =
+            Command::ReferHazard {
+                hazard: parse::id("hazard_id", &r.hazard_id)?,
+                authority: parse::text("authority", r.authority)?,
+                external_id: parse::optional_text("external_id", r.external_id)?,
+                reason: parse::text("reason", r.reason)?,
+            };
+        return_referral(r: ReturnReferralRequest) -> ReturnReferralResponse =
+            Command::ReturnReferral {
+                hazard: parse::id("hazard_id", &r.hazard_id)?,
+                reason: parse::text("reason", r.reason)?,
+            };
+        plan_rectification(r: PlanRectificationRequest) -> PlanRectificationResponse =
+            Command::PlanRectification {
+                hazard: parse::id("hazard_id", &r.hazard_id)?,
+                plan: parse::personal("plan", r.plan)?,
+                finish_by: parse::instant("finish_by", r.finish_by)?,
+            };
         grant_extension(r: GrantExtensionRequest) -> GrantExtensionResponse =
             Command::GrantExtension {
                 hazard: parse::id("hazard_id", &r.hazard_id)?,
@@ -68,7 +105,9 @@ service! {
         report_up(r: ReportUpRequest) -> ReportUpResponse =
             Command::ReportUp {
                 hazard: parse::id("hazard_id", &r.hazard_id)?,
+                to: parse::optional_id("upper_unit_id", &r.upper_unit_id)?,
                 authority: parse::text("authority", r.authority)?,
+                reported_at: parse::optional_instant("reported_at", r.reported_at)?,
             };
         claim_rectification(r: ClaimRectificationRequest) -> ClaimRectificationResponse =
             Command::ClaimRectification {
@@ -134,20 +173,24 @@ service! {
         ) -> Result<Response<wire::ListHazardsResponse>, Status> {
             let mut request = request.into_inner();
             let waited = self.backend.wait(request.consistency.take()).await?;
-            let units = subtree(self.backend.engine.models(), &request.unit_id)?;
+            let models = self.backend.engine.models();
+            let now = self.backend.executor.now();
+            let units = subtree(models, &request.unit_id, now)?;
+            let succession = models.units.read().succession(now);
             let order =
                 if request.oldest_first { Order::OldestFirst } else { Order::NewestFirst };
             let size =
                 paging::size(request.page_size).map_err(|why| status::invalid(&why))?;
             let token = Some(std::mem::take(&mut request.page_token));
-            let filter = filter(units, request).map_err(|why| status::invalid(&why))?;
+            let mut filter = filter(units, request).map_err(|why| status::invalid(&why))?;
+            filter.succession = succession;
             let build = self.backend.engine.models().case_board.read();
             let token = token.as_deref().filter(|token| !token.is_empty());
             let page = build
                 .list(&filter, order, size, token)
                 .map_err(|NotAPageToken| status::invalid(&paging::malformed()))?;
             Ok(Response::new(wire::ListHazardsResponse {
-                hazards: page.cases.iter().map(|(id, case)| wire_hazard(*id, case)).collect(),
+                hazards: page.cases.iter().map(|(id, case)| wired::hazard(*id, case)).collect(),
                 read_point: Some(waited.point(&build)?),
                 next_page_token: page.next.unwrap_or_default(),
             }))
@@ -159,15 +202,18 @@ service! {
         ) -> Result<Response<wire::GetHazardTotalsResponse>, Status> {
             let mut request = request.into_inner();
             let waited = self.backend.wait(request.consistency.take()).await?;
+            let models = self.backend.engine.models();
+            let now = self.backend.executor.now();
             let filter = Filter {
-                units: subtree(self.backend.engine.models(), &request.unit_id)?,
+                units: subtree(models, &request.unit_id, now)?,
+                succession: models.units.read().succession(now),
                 source: parse::optional_text("source", request.source)
                     .map_err(|why| status::invalid(&why))?,
                 ..Filter::default()
             };
             let build = self.backend.engine.models().case_board.read();
             Ok(Response::new(wire::GetHazardTotalsResponse {
-                totals: Some(wire_totals(build.totals(&filter))),
+                totals: Some(wired::totals(build.totals(&filter))),
                 read_point: Some(waited.point(&build)?),
             }))
         }
@@ -197,7 +243,8 @@ pub(crate) fn life(
         .read_stream(&stream, 1, STEPS_MAX)
         .map_err(|error| status::of_read(&error))?;
     let mut answer = wire::GetHazardResponse {
-        hazard: Some(wire_hazard(id, case)),
+        hazard: Some(wired::hazard(id, case)),
+        master: kept(build, id),
         ..Default::default()
     };
     for event in recorded
@@ -209,12 +256,22 @@ pub(crate) fn life(
     Ok(answer)
 }
 
+/// The hazard that is kept in the end, if this is a duplicate.
+fn kept(build: &Build<CaseBoard>, id: HazardId) -> Option<wire::Hazard> {
+    let master = |id: &HazardId| build.case(*id)?.handling.as_ref()?.master;
+    let kept = std::iter::successors(master(&id), master)
+        .take(MASTERS_MAX)
+        .last()?;
+    Some(wired::hazard(kept, build.case(kept)?))
+}
+
 fn filter(units: Option<BTreeSet<UnitId>>, request: wire::ListHazardsRequest) -> Parsed<Filter> {
     let standing = match wire::HazardStanding::try_from(request.standing) {
         Ok(wire::HazardStanding::Unspecified) => None,
         Ok(wire::HazardStanding::Open) => Some(Standing::Open),
         Ok(wire::HazardStanding::Closed) => Some(Standing::Closed),
         Ok(wire::HazardStanding::Dismissed) => Some(Standing::Dismissed),
+        Ok(wire::HazardStanding::Referred) => Some(Standing::Referred),
         Err(_) => {
             return Err(parse::Violation::new(
                 "standing",
@@ -225,6 +282,7 @@ fn filter(units: Option<BTreeSet<UnitId>>, request: wire::ListHazardsRequest) ->
     let state: Option<HazardState> =
         parse::optional_choice::<wire::HazardState>("state", request.state)?;
     Ok(Filter {
+        succession: Succession::default(),
         units,
         state,
         standing,
@@ -234,67 +292,31 @@ fn filter(units: Option<BTreeSet<UnitId>>, request: wire::ListHazardsRequest) ->
     })
 }
 
-fn wire_hazard(id: HazardId, case: &Case) -> wire::Hazard {
-    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    wire::Hazard {
-        hazard_id: id.to_string(),
-        unit_id: case.unit.to_string(),
-        kind: case.kind.clone(),
-        state: wire::HazardState::of(case.state).into(),
-        level: case
-            .level
-            .map_or(0, |level| wire::HazardLevel::of(level).into()),
-        urgency: case
-            .urgency
-            .map_or(0, |urgency| wire::Urgency::of(urgency).into()),
-        owner: case.owner.clone().unwrap_or_default(),
-        opened_at: Some(answer::instant(case.opened_at)),
-        due_at: case.deadline.map(answer::instant),
-        deadline_basis: case.deadline_basis.clone().unwrap_or_default(),
-        breaches: count(case.breaches.len()),
-        breaches_withdrawn: case.breaches_withdrawn,
-        closed_at: case.closed_at.map(answer::instant),
-        extensions: case.extensions,
-        reinspections_failed: case.reinspections_failed,
-        recurrences: case.recurrences,
-        imported: case.imported.as_ref().map(|origin| wire::Imported {
-            batch_id: origin.batch.to_string(),
-            source: origin.source.clone(),
-            external_id: origin.external_id.clone(),
-        }),
-        position: case.position,
-        version: case.version,
-    }
-}
-
-fn wire_totals(totals: Totals) -> wire::HazardTotals {
-    wire::HazardTotals {
-        total: totals.total,
-        open: totals.open,
-        closed: totals.closed,
-        closed_by_source: totals.closed_by_source,
-        closed_late: totals.closed_late,
-        dismissed: totals.dismissed,
-        breached: totals.breached,
-        open_breached: totals.open_breached,
-        breaches: totals.breaches,
-    }
-}
-
 /// Adds an event to the life of a hazard; a withheld one is left out.
 fn take_step(answer: &mut wire::GetHazardResponse, recorded: &RecordedEvent) -> Result<(), Status> {
     if recorded.envelope.visibility == Visibility::Withheld {
         return Ok(());
     }
     let event = decode(recorded).map_err(|error| status::of_execute(&error))?;
-    if let Event::Hazard(hazard::Event::HazardReported {
-        place, description, ..
-    }) = &event
-    {
-        answer.place = place.map(Into::into);
-        answer.description = description
-            .as_ref()
-            .map_or_else(String::new, |text| text.reveal().to_owned());
+    match &event {
+        Event::Hazard(hazard::Event::HazardReported {
+            place, description, ..
+        }) => {
+            answer.place = place.map(Into::into);
+            answer.description = description
+                .as_ref()
+                .map_or_else(String::new, |text| text.reveal().to_owned());
+        }
+        Event::Hazard(hazard::Event::RectificationPlanned { plan, .. }) => {
+            plan.reveal().clone_into(&mut answer.plan);
+        }
+        Event::Hazard(hazard::Event::InterimMeasureTaken { measure }) => {
+            answer.interim_measures.push(wire::InterimMeasure {
+                taken_at: Some(answer::instant(recorded.envelope.occurred_at)),
+                measure: measure.reveal().to_owned(),
+            });
+        }
+        _ => {}
     }
     let mut payload: serde_json::Value =
         serde_json::from_slice(&recorded.payload).map_err(|error| status::fault(&error))?;

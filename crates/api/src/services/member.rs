@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::Instant;
 use domain::ids::UnitId;
 use domain::member::{Command, MemberKind};
 use projections::read_models::members::{Community, Month};
@@ -60,6 +61,55 @@ service! {
                 community: parse::id("community_id", &r.community_id)?,
                 person: parse::id("person_id", &r.person_id)?,
             };
+        move_member(r: MoveMemberRequest) -> MoveMemberResponse =
+            Command::MoveMember {
+                community: parse::id("community_id", &r.community_id)?,
+                person: parse::id("person_id", &r.person_id)?,
+                to: parse::id("to_community_id", &r.to_community_id)?,
+            };
+        record_training(r: RecordTrainingRequest) -> RecordTrainingResponse =
+            Command::RecordTraining {
+                community: parse::id("community_id", &r.community_id)?,
+                person: parse::id("person_id", &r.person_id)?,
+                course: parse::text("course", r.course)?,
+                trained_at: parse::instant("trained_at", r.trained_at)?,
+                certificate: parse::optional_digest("certificate", &r.certificate)?,
+            };
+        give_member_consent(r: GiveMemberConsentRequest) -> GiveMemberConsentResponse =
+            Command::GiveMemberConsent {
+                community: parse::id("community_id", &r.community_id)?,
+                person: parse::id("person_id", &r.person_id)?,
+                purpose: parse::choice::<wire::ConsentPurpose>("purpose", r.purpose)?,
+                paper: parse::optional_digest("paper", &r.paper)?,
+            };
+        withdraw_member_consent(r: WithdrawMemberConsentRequest) -> WithdrawMemberConsentResponse =
+            Command::WithdrawMemberConsent {
+                community: parse::id("community_id", &r.community_id)?,
+                person: parse::id("person_id", &r.person_id)?,
+                purpose: parse::choice::<wire::ConsentPurpose>("purpose", r.purpose)?,
+                paper: parse::optional_digest("paper", &r.paper)?,
+            };
+        request_correction(r: RequestCorrectionRequest) -> RequestCorrectionResponse =
+            Command::RequestCorrection {
+                community: parse::id("community_id", &r.community_id)?,
+                person: parse::id("person_id", &r.person_id)?,
+                correction: parse::id("correction_id", &r.correction_id)?,
+                what: parse::personal("what", r.what)?,
+            };
+        correct_record(r: CorrectRecordRequest) -> CorrectRecordResponse =
+            Command::CorrectRecord {
+                community: parse::id("community_id", &r.community_id)?,
+                person: parse::id("person_id", &r.person_id)?,
+                correction: parse::optional_id("correction_id", &r.correction_id)?,
+                kind: parse::optional_choice::<wire::MemberKind>("kind", r.kind)?,
+                finding: parse::personal("finding", r.finding)?,
+            };
+        merge_members(r: MergeMembersRequest) -> MergeMembersResponse =
+            Command::MergeMembers {
+                community: parse::id("community_id", &r.community_id)?,
+                person: parse::id("person_id", &r.person_id)?,
+                duplicate: parse::id("duplicate_id", &r.duplicate_id)?,
+            };
     }
     others {
         async fn get_membership_counts(
@@ -68,7 +118,10 @@ service! {
         ) -> Result<Response<wire::GetMembershipCountsResponse>, Status> {
             let mut request = request.into_inner();
             let waited = self.backend.wait(request.consistency.take()).await?;
-            let within = subtree(self.backend.engine.models(), &request.unit_id)?;
+            let as_of = parse::optional_instant("as_of", request.as_of)
+                .map_err(|why| status::invalid(&why))?;
+            let at = as_of.unwrap_or_else(|| self.backend.executor.now());
+            let within = subtree(self.backend.engine.models(), &request.unit_id, at)?;
             let build = self.backend.engine.models().members.read();
             let chosen = |unit: &UnitId| within.as_ref().is_none_or(|units| units.contains(unit));
             let communities: Vec<_> = build
@@ -77,7 +130,7 @@ service! {
                 .filter_map(|(unit, community)| chosen(unit).then_some(community))
                 .collect();
             let mut answer =
-                counts(&communities, &request).map_err(|why| status::invalid(&why))?;
+                counts(&communities, &request, as_of).map_err(|why| status::invalid(&why))?;
             answer.read_point = Some(waited.point(&build)?);
             Ok(Response::new(answer))
         }
@@ -88,6 +141,7 @@ service! {
 fn counts(
     communities: &[&Community],
     request: &wire::GetMembershipCountsRequest,
+    as_of: Option<Instant>,
 ) -> Parsed<wire::GetMembershipCountsResponse> {
     let known = || {
         communities
@@ -98,6 +152,7 @@ fn counts(
     let until = month("month_until", &request.month_until)?.or_else(|| known().max());
     let mut months = BTreeMap::<Month, wire::MembershipMonth>::new();
     let mut kinds = BTreeMap::<MemberKind, u64>::new();
+    let (mut members, mut active) = (0, 0);
     for community in communities {
         for growth in community.growth(from, until) {
             let row = months.entry(growth.month).or_default();
@@ -105,7 +160,10 @@ fn counts(
             row.left += growth.left;
             row.members += growth.members;
         }
-        for (kind, count) in community.active_by_kind() {
+        let counts = community.counts(as_of);
+        members += counts.members;
+        active += counts.active;
+        for (kind, count) in counts.active_by_kind {
             *kinds.entry(kind).or_default() += count;
         }
     }
@@ -123,11 +181,8 @@ fn counts(
         });
     Ok(wire::GetMembershipCountsResponse {
         months: months.collect(),
-        members: communities
-            .iter()
-            .map(|community| community.members())
-            .sum(),
-        active: communities.iter().map(|community| community.active()).sum(),
+        members,
+        active,
         active_by_kind: kinds.collect(),
         read_point: None,
     })

@@ -1,16 +1,22 @@
 //! `PatrolService`: patrol shifts and who took part.
 
+pub(crate) mod life;
+mod list;
+
 use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
+use domain::Instant;
 use domain::ids::{UnitId, ZoneId};
-use domain::patrol_shift::{Capture, Command, FiledPart};
+use domain::patrol_shift::{Capture, Command, FiledPart, Reverified};
 use projections::read_models::patrol_coverage::{Cell, PatrolCoverage, Slot};
+use projections::read_models::shifts::Filter;
 use projections::{Build, Models};
 use tonic::{Request, Response, Status};
 
 use super::service;
 use crate::backend::subtree;
+use crate::gate::Caller;
 use crate::parse::{self, Parsed, Violation};
 use crate::{paging, status, wire};
 
@@ -58,6 +64,40 @@ service! {
                 person: parse::id("person_id", &r.person_id)?,
                 hazard: parse::id("hazard_id", &r.hazard_id)?,
             };
+        hand_over(r: HandOverRequest) -> HandOverResponse =
+            Command::HandOver {
+                shift: parse::id("shift_id", &r.shift_id)?,
+                from: parse::id("from_id", &r.from_id)?,
+                to: parse::id("to_id", &r.to_id)?,
+                open_items: parse::each("open_items", &r.open_items, |field, id| {
+                    parse::id(field, id)
+                })?,
+            };
+        accept_handover(r: AcceptHandoverRequest) -> AcceptHandoverResponse =
+            Command::AcceptHandover {
+                shift: parse::id("shift_id", &r.shift_id)?,
+                capture: capture(r.capture)?,
+            };
+        decline_handover(r: DeclineHandoverRequest) -> DeclineHandoverResponse =
+            Command::DeclineHandover {
+                shift: parse::id("shift_id", &r.shift_id)?,
+                reason: parse::text("reason", r.reason)?,
+            };
+        dispute_shift(r: DisputeShiftRequest) -> DisputeShiftResponse =
+            Command::DisputeShift {
+                shift: parse::id("shift_id", &r.shift_id)?,
+                reason: parse::personal("reason", r.reason)?,
+            };
+        reverify_shift(r: ReverifyShiftRequest) -> ReverifyShiftResponse =
+            Command::ReverifyShift {
+                shift: parse::id("shift_id", &r.shift_id)?,
+                parts: parse::each("parts", &r.parts, reverified)?,
+            };
+        void_shift(r: VoidShiftRequest) -> VoidShiftResponse =
+            Command::VoidShift {
+                shift: parse::id("shift_id", &r.shift_id)?,
+                reason: parse::personal("reason", r.reason)?,
+            };
         check_out(r: CheckOutRequest) -> CheckOutResponse =
             Command::CheckOut {
                 shift: parse::id("shift_id", &r.shift_id)?,
@@ -99,6 +139,62 @@ service! {
             };
     }
     others {
+        async fn get_shift(
+            &self,
+            request: Request<wire::GetShiftRequest>,
+        ) -> Result<Response<wire::GetShiftResponse>, Status> {
+            let request = request.into_inner();
+            let id = parse::id("shift_id", &request.shift_id)
+                .map_err(|why| status::invalid(&why))?;
+            let waited = self.backend.wait(request.consistency).await?;
+            let build = self.backend.engine.models().patrol_coverage.read();
+            let log = self.backend.executor.log();
+            let mut answer = life::life(log.as_ref(), build.position, id)?;
+            answer.read_point = Some(waited.point(&build)?);
+            Ok(Response::new(answer))
+        }
+
+        async fn list_shifts(
+            &self,
+            request: Request<wire::ListShiftsRequest>,
+        ) -> Result<Response<wire::ListShiftsResponse>, Status> {
+            let mut request = request.into_inner();
+            let waited = self.backend.wait(request.consistency.take()).await?;
+            let models = self.backend.engine.models();
+            let mut filter = Filter {
+                units: subtree(models, &request.unit_id, self.backend.executor.now())?,
+                ..Filter::default()
+            };
+            let build = models.shifts.read();
+            let (shifts, next_page_token) = list::page(&build, &mut filter, &request)
+                .map_err(|why| status::invalid(&why))?;
+            Ok(Response::new(wire::ListShiftsResponse {
+                shifts,
+                next_page_token,
+                read_point: Some(waited.point(&build)?),
+            }))
+        }
+
+        async fn upload_check_ins(
+            &self,
+            request: Request<wire::UploadCheckInsRequest>,
+        ) -> Result<Response<wire::UploadCheckInsResponse>, Status> {
+            let caller = Caller::of(&request)?;
+            let check_ins = request.into_inner().check_ins;
+            let answers = self.upload(caller, "check_ins", check_ins).await?;
+            Ok(Response::new(wire::UploadCheckInsResponse { answers }))
+        }
+
+        async fn upload_scans(
+            &self,
+            request: Request<wire::UploadScansRequest>,
+        ) -> Result<Response<wire::UploadScansResponse>, Status> {
+            let caller = Caller::of(&request)?;
+            let scans = request.into_inner().scans;
+            let answers = self.upload(caller, "scans", scans).await?;
+            Ok(Response::new(wire::UploadScansResponse { answers }))
+        }
+
         async fn get_patrol_coverage(
             &self,
             request: Request<wire::GetPatrolCoverageRequest>,
@@ -106,7 +202,9 @@ service! {
             let mut request = request.into_inner();
             let waited = self.backend.wait(request.consistency.take()).await?;
             let models = self.backend.engine.models();
-            let within = subtree(models, &request.unit_id)?;
+            let at = as_of(&request, self.backend.executor.now())
+                .map_err(|why| status::invalid(&why))?;
+            let within = subtree(models, &request.unit_id, at)?;
             let build = models.patrol_coverage.read();
             let (cells, next) = coverage(models, &build, within.as_ref(), &request)
                 .map_err(|why| status::invalid(&why))?;
@@ -137,6 +235,27 @@ fn part(field: &str, part: &wire::FiledPart) -> Parsed<FiledPart> {
         person: parse::id(&format!("{field}.person_id"), &part.person_id)?,
         from: parse::instant(&format!("{field}.from"), part.from)?,
         until: parse::instant(&format!("{field}.until"), part.until)?,
+    })
+}
+
+/// As of when the tree of units rolls the coverage up: the end of the last day that is asked for, or
+/// now if that is earlier.
+pub(crate) fn as_of(request: &wire::GetPatrolCoverageRequest, now: Instant) -> Parsed<Instant> {
+    let end = day("day_until", &request.day_until)?
+        .and_then(|day| day.succ_opt())
+        .map(|day| day.and_time(chrono::NaiveTime::MIN).and_utc());
+    Ok(end.map_or(now, |end| end.min(now)))
+}
+
+/// What was found of a part.
+fn reverified(field: &str, part: &wire::ReverifiedPart) -> Parsed<Reverified> {
+    let name = |part: &str| format!("{field}.{part}");
+    Ok(Reverified {
+        person: parse::id(&name("person_id"), &part.person_id)?,
+        accepted: part.accepted,
+        from: parse::optional_instant(&name("from"), part.from)?,
+        until: parse::optional_instant(&name("until"), part.until)?,
+        reason: parse::optional_personal(&name("reason"), part.reason.clone())?,
     })
 }
 

@@ -1,17 +1,22 @@
 //! `PointsService`: balances and what they come from.
 
+use std::borrow::Cow;
+
 use domain::account::Command;
 use domain::ids::PersonId;
 use domain::policy_set::ActivityFamily;
-use domain::{Instant, account};
+use domain::principal::Principal;
+use domain::{Instant, Visibility, account};
 use projections::read_models::NamedActivity;
 use projections::read_models::activities::Title;
-use projections::read_models::balances::{Balance, Balances, Line, LineKind};
+use projections::read_models::balances::{Account, Balance, Balances, Line, LineKind};
 use projections::{Build, Models};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::service;
+use crate::backend::Backend;
+use crate::gate::Caller;
 use crate::parse::{self, Parsed};
 use crate::{answer, paging, status, wire};
 
@@ -40,11 +45,14 @@ service! {
             &self,
             request: Request<wire::GetBalanceRequest>,
         ) -> Result<Response<wire::GetBalanceResponse>, Status> {
+            let caller = Caller::of(&request)?;
             let request = request.into_inner();
             let waited = self.backend.wait(request.consistency).await?;
+            let viewer = Viewer::of(&self.backend, caller, &request.person_id)?;
             let now = self.backend.executor.now();
             let build = self.backend.engine.models().balances.read();
-            let balance = balance(&build, &request, now).map_err(|why| status::invalid(&why))?;
+            let balance = balance(&build, &request, viewer, now)
+                .map_err(|why| status::invalid(&why))?;
             Ok(Response::new(wire::GetBalanceResponse {
                 balance: Some(balance),
                 read_point: Some(waited.point(&build)?),
@@ -55,29 +63,70 @@ service! {
             &self,
             request: Request<wire::GetStatementRequest>,
         ) -> Result<Response<wire::GetStatementResponse>, Status> {
+            let caller = Caller::of(&request)?;
             let mut request = request.into_inner();
             let waited = self.backend.wait(request.consistency.take()).await?;
+            let viewer = Viewer::of(&self.backend, caller, &request.person_id)?;
             let now = self.backend.executor.now();
             let models = self.backend.engine.models();
             let build = models.balances.read();
-            let mut answer =
-                statement(models, &build, &request, now).map_err(|why| status::invalid(&why))?;
+            let mut answer = statement(models, &build, &request, viewer, now)
+                .map_err(|why| status::invalid(&why))?;
             answer.read_point = Some(waited.point(&build)?);
             Ok(Response::new(answer))
         }
     }
 }
 
-/// A person's balance; that of a person without account is zero.
+/// Who looks at an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Viewer {
+    /// Its own person, who knows what they did.
+    Own,
+    /// Anybody else, whatever their role; whoever holds the folder, too, who can `replay --reveal`.
+    Other,
+}
+
+impl Viewer {
+    /// What a caller is to an account.
+    fn of(backend: &Backend, caller: Caller, person_id: &str) -> Result<Self, Status> {
+        let person: PersonId =
+            parse::id("person_id", person_id).map_err(|why| status::invalid(&why))?;
+        let principal = backend.executor.state::<Principal>(caller.principal);
+        let principal = principal.map_err(|error| status::of_execute(&error))?;
+        Ok(if principal.person == Some(person) {
+            Self::Own
+        } else {
+            Self::Other
+        })
+    }
+
+    /// The account as it is shown to them. All that is told of points is computed from this, so that
+    /// no sum and no question of two instants tells more than a line.
+    fn sees(self, account: &Account) -> Cow<'_, Account> {
+        if !account.has_withheld() {
+            return Cow::Borrowed(account);
+        }
+        Cow::Owned(match self {
+            Self::Own => account.withheld_by_day(),
+            Self::Other => account.without_withheld(),
+        })
+    }
+}
+
+/// A person's balance, as it is shown to whoever looks; that of a person without account is zero.
 pub(crate) fn balance(
     build: &Build<Balances>,
     request: &wire::GetBalanceRequest,
+    viewer: Viewer,
     now: Instant,
 ) -> Parsed<wire::Balance> {
     let asked = Asked::parse(&request.person_id, request.as_of, request.as_known_on, now)?;
     let account = build.partitions.get(&asked.person);
+    let account = account.map(|account| viewer.sees(account));
     let balance = account.map(|account| account.balance(asked.as_of, asked.as_known_on));
-    let frozen = account.is_some_and(|account| account.is_frozen);
+    let frozen = build.partitions.get(&asked.person);
+    let frozen = frozen.is_some_and(|account| account.is_frozen);
     Ok(wire_balance(
         asked.person,
         &balance.unwrap_or_default(),
@@ -85,11 +134,12 @@ pub(crate) fn balance(
     ))
 }
 
-/// A page of a person's statement.
+/// A page of a person's statement, as it is shown to whoever looks.
 pub(crate) fn statement(
     models: &Models,
     build: &Build<Balances>,
     request: &wire::GetStatementRequest,
+    viewer: Viewer,
     now: Instant,
 ) -> Parsed<wire::GetStatementResponse> {
     let page = Page::parse(request, now)?;
@@ -99,10 +149,13 @@ pub(crate) fn statement(
         as_known_on,
     } = page.asked;
     let account = build.partitions.get(&person);
+    let account = account.map(|account| viewer.sees(account));
     let lines = account
+        .as_ref()
         .map(|account| account.statement(as_of, as_known_on))
         .unwrap_or_default();
     let balance = account
+        .as_ref()
         .map(|account| account.balance(as_of, as_known_on))
         .unwrap_or_default();
     let end = page.from.saturating_add(page.size).min(lines.len());
@@ -111,7 +164,7 @@ pub(crate) fn statement(
         balance: Some(wire_balance(
             person,
             &balance,
-            account.is_some_and(|account| account.is_frozen),
+            account.as_ref().is_some_and(|account| account.is_frozen),
         )),
         lines: shown.iter().map(|line| wire_line(models, line)).collect(),
         read_point: None,
@@ -242,7 +295,42 @@ fn title(models: &Models, id: Uuid) -> String {
     }
 }
 
+/// What a withheld award is called on a statement, whatever it is for.
+const WITHHELD_TITLE: &str = "safety contribution";
+
+/// A line of an award that is withheld, for the account's own person: points and days, and nothing by which anybody could find what
+/// it is for, who verified it or where its posting stands. The award's id follows from a random one.
+fn withheld_line(line: wire::StatementLine) -> wire::StatementLine {
+    wire::StatementLine {
+        kind: line.kind,
+        value_date: line.value_date,
+        points: line.points,
+        pending: line.pending,
+        spendable: line.spendable,
+        award_id: line.award_id,
+        policy_set: line.policy_set,
+        computed: line.computed,
+        granted: line.granted,
+        forgone: line.forgone,
+        vests_at: line.vests_at,
+        expires_at: line.expires_at,
+        reversed_by: line.reversed_by,
+        redemption_id: line.redemption_id,
+        is_less: line.is_less,
+        activity_title: WITHHELD_TITLE.to_owned(),
+        ..Default::default()
+    }
+}
+
 fn wire_line(models: &Models, line: &Line<'_>) -> wire::StatementLine {
+    let shown = whole_line(models, line);
+    match line.lot.activity.family.visibility() {
+        Visibility::Open => shown,
+        Visibility::Withheld => withheld_line(shown),
+    }
+}
+
+fn whole_line(models: &Models, line: &Line<'_>) -> wire::StatementLine {
     let (lot, revision) = (line.lot, line.revision);
     let account::Activity {
         family,
@@ -265,6 +353,8 @@ fn wire_line(models: &Models, line: &Line<'_>) -> wire::StatementLine {
         LineKind::Returned => wire::StatementLineKind::Returned,
         LineKind::Owed => wire::StatementLineKind::Owed,
         LineKind::Repaid => wire::StatementLineKind::Repaid,
+        LineKind::Withdrawn => wire::StatementLineKind::Withdrawn,
+        LineKind::Refunded => wire::StatementLineKind::Refunded,
     };
     let family = match family {
         ActivityFamily::Patrol => wire::ActivityFamily::Patrol,
@@ -298,8 +388,8 @@ fn wire_line(models: &Models, line: &Line<'_>) -> wire::StatementLine {
         granted: lot.granted,
         forgone: lot.forgone,
         why: revision.map_or(&lot.why, |it| &it.why).clone(),
-        vests_at: Some(answer::instant(lot.vests_at)),
-        expires_at: lot.expires_at.map(answer::instant),
+        vests_at: Some(answer::instant(line.vests_at)),
+        expires_at: line.expires_at.map(answer::instant),
         reversed_by: line
             .reversed_by
             .map_or_else(String::new, |person| person.to_string()),

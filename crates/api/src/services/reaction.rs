@@ -7,6 +7,7 @@ use projections::submit::SubmitError;
 use tonic::{Code, Request, Response, Status};
 
 use super::service;
+use crate::reading::stuck_reaction;
 use crate::{status, wire};
 
 /// Most commands that one call retries.
@@ -24,12 +25,8 @@ service! {
             let build = self.backend.engine.models().reaction_work.read();
             let reactions = self.backend.reactions.health().into_iter().map(|health| {
                 let work = build.partitions.get(health.name).cloned().unwrap_or_default();
-                let stuck = work.stuck.iter().map(|((cause, number), stuck)| wire::StuckReaction {
-                    name: health.name.to_owned(),
-                    cause: *cause,
-                    number: *number,
-                    refusal: stuck.refusal.clone(),
-                    message: stuck.message.clone(),
+                let stuck = work.stuck.iter().map(|((cause, number), stuck)| {
+                    stuck_reaction(health.name, *cause, *number, stuck)
                 });
                 wire::Reaction {
                     name: health.name.to_owned(),
@@ -52,7 +49,16 @@ service! {
                 return Err(of_retry(&RetryError::NoSuchReaction(name)));
             };
             let mut stuck = health.stuck;
-            stuck.retain(|(stuck, _)| cause == 0 || *stuck == cause);
+            {
+                // Withheld work is not found by its cause: only with all the rest.
+                let build = self.backend.engine.models().reaction_work.read();
+                let work = build.partitions.get(health.name);
+                let is_withheld = |place: &(u64, u32)| {
+                    work.and_then(|work| work.stuck.get(place))
+                        .is_none_or(|stuck| stuck.is_withheld)
+                };
+                stuck.retain(|place| cause == 0 || (place.0 == cause && !is_withheld(place)));
+            }
             if stuck.is_empty() && cause != 0 {
                 return Err(of_retry(&RetryError::NotStuck));
             }

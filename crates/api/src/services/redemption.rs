@@ -145,7 +145,8 @@ service! {
         ) -> Result<Response<wire::ListRedemptionsResponse>, Status> {
             let mut request = request.into_inner();
             let waited = self.backend.wait(request.consistency.take()).await?;
-            let units = subtree(self.backend.engine.models(), &request.unit_id)?;
+            let now = self.backend.executor.now();
+            let units = subtree(self.backend.engine.models(), &request.unit_id, now)?;
             let page = Page::parse(&request).map_err(|why| status::invalid(&why))?;
             let filter = Filter { units, ..page.filter };
             let build = self.backend.engine.models().redemptions.read();

@@ -96,7 +96,7 @@ service! {
             let request = request.into_inner();
             let waited = self.backend.wait(request.consistency).await?;
             let now = self.backend.executor.now();
-            let units = subtree(self.backend.engine.models(), &request.unit_id)?;
+            let units = subtree(self.backend.engine.models(), &request.unit_id, now)?;
             let page = Page::parse(&request).map_err(|why| status::invalid(&why))?;
             let filter = Filter { units, state: page.state };
             let build = self.backend.engine.models().reward_items.read();

@@ -3,32 +3,54 @@
 use chrono::{Days, Months};
 use uuid::Uuid;
 
+use super::earner::{self, Earner};
 use super::posting::Posting;
 use super::{Account, Activity, Command, Event, Refusal, ReversalMode, award_id};
 use crate::award::{Awarded, award, period_key};
-use crate::envelope::{Envelope, Instant, Trust};
+use crate::envelope::{Envelope, Instant, Trust, Visibility};
 use crate::ids::PersonId;
-use crate::member::{Member, Role};
+use crate::member::Role;
 use crate::patrol_shift::answers_for;
+use crate::person::Person;
 use crate::policy_set::{PolicySet, PolicySets, Rule};
 use crate::reaction::require_system;
 use crate::refusal::Stop;
+use crate::separation;
 use crate::unit::Unit;
 use crate::world::{Context, Decision, World};
 
 /// Roles that take awards back, freeze and unfreeze.
 const REVERSERS: &[Role] = &[Role::Captain, Role::Instructor];
 
+/// Refuses what the beneficiary, or their household of that day, verified.
+fn check_verifier(person: PersonId, activity: &Activity, world: &World) -> Result<(), Stop> {
+    let (verifier, at) = (activity.verified_by, activity.occurred_at);
+    separation::apart(world, verifier, person, at, Refusal::VerifierIsBeneficiary)
+}
+
 /// When points of a rule granted now can be spent, and when they expire. Months are those of the
-/// unit's calendar.
+/// unit's calendar. What is withheld vests at the next midnight of the unit's zone: by the time of
+/// day its source would be found.
 fn dates(
     rule: &Rule,
+    visibility: Visibility,
     zone: chrono_tz::Tz,
     now: Instant,
 ) -> Result<(Instant, Option<Instant>), Stop> {
-    let vests_at = now
+    let whole_days = now
         .checked_add_days(Days::new(u64::from(rule.vesting_days)))
         .ok_or(Refusal::VestingOutOfRange)?;
+    let vests_at = match visibility {
+        Visibility::Open => whole_days,
+        Visibility::Withheld => {
+            let day = whole_days.with_timezone(&zone).date_naive();
+            let next = day.succ_opt().ok_or(Refusal::VestingOutOfRange)?;
+            let midnight = next.and_time(chrono::NaiveTime::MIN);
+            // A midnight that the zone leaves out is taken in UTC.
+            let local = midnight.and_local_timezone(zone).earliest();
+            local.map_or_else(|| midnight.and_utc(), |at| at.to_utc())
+        }
+    };
     let Some(months) = rule.expiry_months.map(Months::new) else {
         return Ok((vests_at, None));
     };
@@ -43,7 +65,7 @@ fn dates(
 
 /// What the rule gives for an activity, beside what this person has of it from others.
 fn awarded(
-    account: &Account,
+    earner: &Earner,
     rule: &Rule,
     activity: &Activity,
     but: Option<Uuid>,
@@ -52,7 +74,9 @@ fn awarded(
     let day_of = |at: Instant| at.with_timezone(&zone).date_naive();
     award(rule, activity, |period| {
         let this = period_key(period, day_of(activity.occurred_at));
-        account.granted_in(&rule.code, but, |at| period_key(period, day_of(at)) == this)
+        earner.granted_in(activity.family, but, |at| {
+            period_key(period, day_of(at)) == this
+        })
     })
 }
 
@@ -75,27 +99,30 @@ pub(super) fn grant(
 ) -> Result<Decision, Stop> {
     require_system(cx)?;
     let unit = activity.unit;
-    let mut posting = Posting::on(world, person, Some(unit), cx)?;
+    let posting = Posting::on(world, person, Some(unit), cx)?;
+    let mut posting = posting.about(activity.family.visibility());
+    // Also if it was taken back, or the rule has another code by now: one award per activity, under
+    // whichever record of the person.
+    let earner = Earner::of(world, person)?;
+    if earner.has_award(activity.id) {
+        return Err(Refusal::AwardAlreadyGranted.into());
+    }
+    let voided = posting.account().voided.get(&activity.id);
+    if voided.is_some_and(|fact| *fact >= activity.fact) {
+        return Err(Refusal::RevisionOutdated.into());
+    }
     let policy = PolicySets::in_force(world, unit, activity.occurred_at)?;
     let rule = rule_for(&policy, activity)?;
     let award_id = award_id(activity.id, person, &rule.code);
-    // Also if it was taken back: one award per activity, for ever.
-    if posting.account().lots.contains_key(&award_id) {
-        return Err(Refusal::AwardAlreadyGranted.into());
-    }
-    if activity.verified_by == person {
-        return Err(Refusal::VerifierIsBeneficiary.into());
-    }
-    let member = world.state::<Member>(Member::key(unit, person))?;
-    if !member
-        .kind
+    check_verifier(person, activity, world)?;
+    if !earner::kind(world, person, activity, cx)?
         .is_some_and(|kind| rule.who_may_earn.contains(&kind))
     {
         return Err(Refusal::KindEarnsNothing.into());
     }
-    let zone = Unit::zone(world, unit, cx)?;
-    let awarded = awarded(posting.account(), rule, activity, None, zone);
-    let (vests_at, expires_at) = dates(rule, zone, cx.now)?;
+    let zone = Unit::zone(world, unit, activity.occurred_at, cx)?;
+    let awarded = awarded(&earner, rule, activity, None, zone);
+    let (vests_at, expires_at) = dates(rule, activity.family.visibility(), zone, cx.now)?;
     let event = Event::AwardGranted {
         award: award_id,
         person,
@@ -125,13 +152,11 @@ pub(super) fn revise(
 ) -> Result<Decision, Stop> {
     require_system(cx)?;
     let unit = activity.unit;
-    let mut posting = Posting::on(world, person, Some(unit), cx)?;
-    let policy = PolicySets::in_force(world, unit, activity.occurred_at)?;
-    let rule = rule_for(&policy, activity)?;
-    let award = award_id(activity.id, person, &rule.code);
-    let Some(lot) = posting.account().lots.get(&award) else {
+    let posting = Posting::on(world, person, Some(unit), cx)?;
+    let mut posting = posting.about(activity.family.visibility());
+    let Some((award, lot)) = posting.account().lot_for(activity.id) else {
         if voided {
-            return Err(Refusal::NothingToRevise.into());
+            return void_unawarded(posting, activity);
         }
         return grant(person, activity, world, cx);
     };
@@ -141,23 +166,32 @@ pub(super) fn revise(
     if lot.fact >= activity.fact {
         return Err(Refusal::RevisionOutdated.into());
     }
-    if !voided && activity.verified_by == person {
-        return Err(Refusal::VerifierIsBeneficiary.into());
+    if !voided {
+        check_verifier(person, activity, world)?;
     }
-    let worth = lot.worth();
-    let zone = Unit::zone(world, unit, cx)?;
-    let (due, why) = if voided {
-        (0, format!("{}: the activity does not count.", rule.code))
+    let (worth, is_untouched) = (lot.worth(), lot.is_empty());
+    let policy = PolicySets::in_force(world, unit, activity.occurred_at)?;
+    let (due, why, begins) = if voided {
+        (
+            0,
+            format!("{}: the activity does not count.", lot.rule),
+            None,
+        )
     } else {
-        let awarded = awarded(posting.account(), rule, activity, Some(award), zone);
-        (awarded.granted, awarded.why)
+        let rule = rule_for(&policy, activity)?;
+        let zone = Unit::zone(world, unit, activity.occurred_at, cx)?;
+        let earner = Earner::of(world, person)?;
+        let awarded = awarded(&earner, rule, activity, Some(award), zone);
+        // An award of nothing that brings something after all has its public notice from now on.
+        let begins = is_untouched && awarded.granted > 0;
+        let begins = begins.then(|| dates(rule, activity.family.visibility(), zone, cx.now));
+        let begins = begins.transpose()?;
+        (awarded.granted, awarded.why, begins)
     };
     // Both are at most 100,000 by the bounds of a rule.
     let delta = i64::from(due) - i64::from(worth);
-    let delta = i32::try_from(delta).map_err(|_| Stop::from(Refusal::NothingToRevise))?;
-    if delta == 0 {
-        return Err(Refusal::NothingToRevise.into());
-    }
+    // Also 0 is posted: the award then follows this verification, and no earlier one overrules it.
+    let delta = i32::try_from(delta).map_err(|_| Stop::from(Refusal::RevisionOutOfRange))?;
     let event = Event::AwardRevised {
         award,
         delta,
@@ -166,12 +200,31 @@ pub(super) fn revise(
         verified_by: activity.verified_by,
         policy_set: policy.reference(),
         why,
+        vests_at: begins.map(|(vests_at, _)| vests_at),
+        expires_at: begins.and_then(|(_, expires_at)| expires_at),
     };
     posting.post(event, value_date(activity));
     posting.owe(award);
     let mut decision = Decision::new();
     posting.close(&mut decision);
     decision.used(&policy.reference());
+    Ok(decision)
+}
+
+/// Leaves a trace, so that what verified the activity before and comes late brings nothing.
+fn void_unawarded(mut posting: Posting, activity: &Activity) -> Result<Decision, Stop> {
+    let voided = posting.account().voided.get(&activity.id);
+    if voided.is_some_and(|fact| *fact >= activity.fact) {
+        return Err(Refusal::RevisionOutdated.into());
+    }
+    let event = Event::ActivityVoided {
+        activity: activity.id,
+        fact: activity.fact,
+        verified_by: activity.verified_by,
+    };
+    posting.post(event, value_date(activity));
+    let mut decision = Decision::new();
+    posting.close(&mut decision);
     Ok(decision)
 }
 
@@ -188,19 +241,26 @@ pub(super) fn reverse(command: &Command, world: &World, cx: &Context) -> Result<
     let reversed_by = cx.person()?;
     let account = world.state::<Account>(person)?;
     let lot = account.lots.get(award).ok_or(Refusal::AwardNotFound)?;
+    let is_allowed = answers_for(world, lot.unit, reversed_by, REVERSERS, cx.now)?;
+    // Who may not take it back is not told that there is a withheld award, nor of which unit.
+    let is_own = Person::is_same(world, reversed_by, *person)?;
+    if lot.visibility == Visibility::Withheld && !is_allowed && !is_own {
+        return Err(Refusal::AwardNotFound.into());
+    }
     if lot.is_reversed {
         return Err(Refusal::AwardAlreadyReversed.into());
     }
-    if reversed_by == *person {
+    if is_own {
         return Err(Refusal::ReverserIsBeneficiary.into());
     }
-    if !answers_for(world, lot.unit, reversed_by, REVERSERS, cx.now)? {
+    if !is_allowed {
         return Err(Refusal::ReverserNotAllowed.into());
     }
     if reason.is_blank() || reason.is_too_long() {
         return Err(Refusal::ReasonNotAllowed.into());
     }
-    let mut posting = Posting::on(world, *person, Some(lot.unit), cx)?;
+    let posting = Posting::on(world, *person, Some(lot.unit), cx)?;
+    let mut posting = posting.about(lot.visibility);
     posting.expire(*award);
     // What expired brought nothing, so it is not taken back.
     let lot = posting.account().lots.get(award);
@@ -211,6 +271,7 @@ pub(super) fn reverse(command: &Command, world: &World, cx: &Context) -> Result<
         return Err(Refusal::AwardExpired.into());
     }
     let gone = u64::from(points.saturating_sub(left));
+    let is_dead = lot.is_some_and(|lot| lot.has_expired(cx.now));
     match mode {
         ReversalMode::PendingOnly if lot.is_some_and(|lot| lot.vests_at <= cx.now) => {
             return Err(Refusal::AwardAlreadyVested.into());
@@ -227,7 +288,11 @@ pub(super) fn reverse(command: &Command, world: &World, cx: &Context) -> Result<
         reversed_by,
     };
     posting.post(event, Envelope::at(cx.now));
-    posting.owe(*award);
+    if is_dead {
+        posting.owe_with_held(*award);
+    } else {
+        posting.owe(*award);
+    }
     let mut decision = Decision::new();
     posting.close(&mut decision);
     Ok(decision)
@@ -238,11 +303,12 @@ pub(super) fn freeze(command: &Command, world: &World, cx: &Context) -> Result<D
     let person = command.person();
     let actor = cx.person()?;
     let account = world.state::<Account>(person)?;
-    if actor == person {
-        return Err(Refusal::FreezerIsBeneficiary.into());
-    }
-    // An account is of the units where its points were earned.
-    let mut units: Vec<_> = account.lots.values().map(|lot| lot.unit).collect();
+    separation::not_same(world, actor, person, Refusal::FreezerIsBeneficiary)?;
+    // An account is of the units where its points were earned; withheld ones count for nothing, or
+    // the answer would tell of them.
+    let open = account.lots.values();
+    let open = open.filter(|lot| lot.visibility == Visibility::Open);
+    let mut units: Vec<_> = open.map(|lot| lot.unit).collect();
     units.sort_unstable();
     units.dedup();
     if units.is_empty() {

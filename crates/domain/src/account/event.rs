@@ -52,6 +52,22 @@ pub enum Event {
         policy_set: String,
         /// In a sentence.
         why: String,
+        /// When its points can be spent, if that begins anew: nothing of it was left or gone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        vests_at: Option<Instant>,
+        /// When they expire; counts only beside `vests_at`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires_at: Option<Instant>,
+    },
+    /// An activity without an award was found not to count (value date: its `occurred_at`): what
+    /// verified it before brings none any more.
+    ActivityVoided {
+        /// Which.
+        activity: Uuid,
+        /// Position of the event that found it.
+        fact: u64,
+        /// Who did.
+        verified_by: PersonId,
     },
     /// An award was taken back.
     AwardReversed {
@@ -64,7 +80,8 @@ pub enum Event {
         /// Who did it.
         reversed_by: PersonId,
     },
-    /// Of what was revised away or taken back, so much was gone already: the account owes it.
+    /// Of what was revised away or taken back, so much was gone: the account owes it. What is held
+    /// is not gone before it is spent.
     PointsOwed {
         /// Of which award.
         award: Uuid,
@@ -74,6 +91,15 @@ pub enum Event {
     /// What is owed was paid out of other points.
     DebtRepaid {
         /// Out of which lots.
+        lots: Vec<LotPart>,
+    },
+    /// Points came back to an award that owed them: so much less is owed.
+    DebtWithdrawn {
+        /// Of which award.
+        award: Uuid,
+        /// How many points less it owes.
+        points: u32,
+        /// What of them others had paid, given back to these lots.
         lots: Vec<LotPart>,
     },
     /// Points were set aside for a redemption.

@@ -3,6 +3,8 @@
 
 use std::collections::btree_map::Entry;
 
+use uuid::Uuid;
+
 use super::{Account, Event, Lot, LotPart};
 use crate::ids::RedemptionId;
 
@@ -11,9 +13,18 @@ impl Account {
         match event {
             Event::AwardGranted { .. } => self.grant(event),
             Event::AwardRevised {
-                award, delta, fact, ..
+                award,
+                delta,
+                fact,
+                vests_at,
+                expires_at,
+                ..
             } => {
                 if let Some(lot) = self.lots.get_mut(award) {
+                    if let Some(vests_at) = vests_at {
+                        lot.vests_at = *vests_at;
+                        lot.expires_at = *expires_at;
+                    }
                     let delta = i64::from(*delta).max(-i64::from(lot.worth()));
                     lot.fact = *fact;
                     lot.revised += delta;
@@ -24,6 +35,10 @@ impl Account {
                     lot.expired -= unexpired;
                     self.totals.expired -= u64::from(unexpired);
                 }
+            }
+            Event::ActivityVoided { activity, fact, .. } => {
+                let known = self.voided.entry(*activity).or_default();
+                *known = (*known).max(*fact);
             }
             Event::AwardReversed { award, points, .. } => {
                 if let Some(lot) = self.lots.get_mut(award).filter(|lot| !lot.is_reversed) {
@@ -50,6 +65,11 @@ impl Account {
                     }
                 }
             }
+            Event::DebtWithdrawn {
+                award,
+                points,
+                lots,
+            } => self.withdraw_debt(*award, *points, lots),
             Event::PointsExpired { lot, points } => {
                 if let Some(lot) = self.lots.get_mut(lot) {
                     let points = (*points).min(lot.left());
@@ -102,8 +122,12 @@ impl Account {
         };
         // One award per id, for ever: a second one changes nothing.
         if let Entry::Vacant(place) = self.lots.entry(*award) {
+            self.voided.remove(&activity.id);
             place.insert(Lot {
+                activity: activity.id,
+                family: activity.family,
                 unit: activity.unit,
+                visibility: activity.family.visibility(),
                 rule: rule.clone(),
                 fact: activity.fact,
                 occurred_at: activity.occurred_at,
@@ -120,6 +144,33 @@ impl Account {
                 repaid: 0,
             });
             self.totals.granted += u64::from(*granted);
+        }
+    }
+
+    /// What nobody has paid is struck off; what others paid goes back to them.
+    fn withdraw_debt(&mut self, award: Uuid, points: u32, lots: &[LotPart]) {
+        let owing = self.lots.get(&award);
+        let mut rest = owing.map_or(0, |lot| points.min(lot.owed).min(lot.left()));
+        for part in lots {
+            let payer = self.lots.get_mut(&part.lot);
+            let paid = payer.map_or(0, |lot| {
+                let paid = part.points.min(lot.repaid).min(rest);
+                lot.repaid -= paid;
+                paid
+            });
+            self.totals.repaid -= u64::from(paid);
+            self.owe_less(award, paid);
+            rest -= paid;
+        }
+        let unpaid = u32::try_from(self.totals.unpaid()).unwrap_or(u32::MAX);
+        self.owe_less(award, rest.min(unpaid));
+    }
+
+    /// The award owes at least so many.
+    fn owe_less(&mut self, award: Uuid, points: u32) {
+        if let Some(lot) = self.lots.get_mut(&award) {
+            lot.owed -= points;
+            self.totals.owed -= u64::from(points);
         }
     }
 

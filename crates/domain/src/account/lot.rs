@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Account;
-use crate::envelope::Instant;
+use crate::envelope::{Instant, Visibility};
 use crate::ids::UnitId;
+use crate::policy_set::ActivityFamily;
 
 /// Points of one lot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -21,8 +22,14 @@ pub struct LotPart {
 /// The points of one award.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lot {
+    /// For which activity; nothing else brings an award for it.
+    pub activity: Uuid,
+    /// Its family: caps count by it.
+    pub family: ActivityFamily,
     /// Where it was earned.
     pub unit: UnitId,
+    /// Whether what is posted on it alone is withheld.
+    pub visibility: Visibility,
     /// By which rule.
     pub rule: String,
     /// Position of the event that verified the activity last.
@@ -60,6 +67,12 @@ impl Lot {
         u32::try_from(worth).unwrap_or(0)
     }
 
+    /// Whether it is worth nothing and nothing of it is anywhere.
+    pub(super) fn is_empty(&self) -> bool {
+        let places = [self.held, self.spent, self.expired, self.owed, self.repaid];
+        self.worth() == 0 && places.into_iter().all(|points| points == 0)
+    }
+
     /// What is neither taken back nor gone; below zero while what is missing is not yet owed.
     fn rest(&self) -> i64 {
         let gone = [self.held, self.spent, self.expired, self.repaid];
@@ -73,7 +86,7 @@ impl Lot {
         u32::try_from(self.rest().max(0)).unwrap_or(u32::MAX)
     }
 
-    /// What was taken from it though it was gone.
+    /// What was taken from it though it was held or gone.
     pub(super) fn missing(&self) -> u32 {
         u32::try_from((-self.rest()).max(0)).unwrap_or(u32::MAX)
     }
@@ -212,25 +225,39 @@ impl Account {
             && found.repaid <= found.owed
     }
 
-    /// Whether nothing is missing that is not owed, and nothing is left while something is owed:
-    /// what must hold after every commit.
+    /// The lot for an activity, by whichever rule it was granted.
+    pub(super) fn lot_for(&self, activity: Uuid) -> Option<(Uuid, &Lot)> {
+        let mut lots = self.lots.iter();
+        let found = lots.find(|(_, lot)| lot.activity == activity);
+        found.map(|(award, lot)| (*award, lot))
+    }
+
+    /// What was taken from lots under a hold, but for one: owed once the hold is spent.
+    pub(super) fn missing_beside(&self, but: Option<Uuid>) -> u64 {
+        let others = self.lots.iter().filter(|(id, _)| but != Some(**id));
+        others.map(|(_, lot)| u64::from(lot.missing())).sum()
+    }
+
+    /// Whether nothing is missing but under a hold, no lot has something left that itself owes, and
+    /// nothing is left while something is owed: what must hold after every commit.
     pub(super) fn is_settled(&self, at: Instant) -> bool {
         let live = |lot: &&Lot| !lot.has_expired(at);
-        self.lots.values().all(|lot| lot.missing() == 0)
+        let mut lots = self.lots.values();
+        lots.all(|lot| lot.missing() <= lot.held && (lot.owed == 0 || lot.left() == 0))
             && (self.totals.unpaid() == 0
                 || self.lots.values().filter(live).all(|lot| lot.left() == 0))
     }
 
-    /// What the rule has granted in a period and was not taken back.
+    /// What activities of a family have brought in a period and was not taken back.
     pub(super) fn granted_in(
         &self,
-        rule: &str,
+        family: ActivityFamily,
         but: Option<Uuid>,
         in_period: impl Fn(Instant) -> bool,
     ) -> u32 {
         let others = self.lots.iter().filter(|(id, _)| but != Some(**id));
         others
-            .filter(|(_, lot)| lot.rule == rule && in_period(lot.occurred_at))
+            .filter(|(_, lot)| lot.family == family && in_period(lot.occurred_at))
             .fold(0, |sum: u32, (_, lot)| sum.saturating_add(lot.worth()))
     }
 }

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+mod earner;
 mod revision;
 mod table;
 

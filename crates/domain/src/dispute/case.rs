@@ -6,7 +6,9 @@ use super::{Dispute, Event, MEDIATORS, Panel, Paper, Party, Purpose, REASON_BYTE
 use crate::envelope::{Envelope, Instant, Trust};
 use crate::ids::{DisputeId, PersonId, UnitId};
 use crate::member::Role;
+use crate::open_item::{self, Item};
 use crate::patrol_shift::answers_for;
+use crate::person::Person;
 use crate::personal::Personal;
 use crate::policy_set::{Mediation, PolicySets};
 use crate::refusal::Stop;
@@ -22,6 +24,12 @@ pub(super) struct Case<'a> {
 }
 
 impl Case<'_> {
+    /// The community that answers for the dispute now.
+    pub(super) fn owner(&self) -> Result<UnitId, Stop> {
+        let item = Item::Dispute(self.id);
+        open_item::owner(self.world, item, self.community, self.cx.now)
+    }
+
     /// The envelope of something done now.
     pub(super) fn now(&self) -> Envelope {
         self.at(self.cx.now)
@@ -78,10 +86,17 @@ impl Case<'_> {
         Ok(at)
     }
 
+    /// True if somebody is a party, under whichever of their records.
+    pub(super) fn is_party(&self, person: PersonId) -> Result<bool, Stop> {
+        let records = Person::records(self.world, person)?;
+        let mut records = records.iter();
+        Ok(records.any(|record| self.dispute.parties.contains_key(record)))
+    }
+
     /// The person who acts, if a mediator and no party.
     pub(super) fn mediator(&self) -> Result<PersonId, Stop> {
         let person = self.cx.person()?;
-        if self.dispute.parties.contains_key(&person) {
+        if self.is_party(person)? {
             return Err(Refusal::MediatorIsParty.into());
         }
         let seated = |panel: &Panel| panel.seats(person);
@@ -94,7 +109,7 @@ impl Case<'_> {
     /// The person who acts, if no party and a holder of one of the roles, or an administrator.
     pub(super) fn holder(&self, roles: &[Role], otherwise: Refusal) -> Result<PersonId, Stop> {
         let person = self.cx.person()?;
-        if self.dispute.parties.contains_key(&person) {
+        if self.is_party(person)? {
             return Err(Refusal::MediatorIsParty.into());
         }
         if self.holds(person, roles)? {
@@ -104,7 +119,7 @@ impl Case<'_> {
     }
 
     pub(super) fn holds(&self, person: PersonId, roles: &[Role]) -> Result<bool, Stop> {
-        answers_for(self.world, self.community, person, roles, self.cx.now)
+        answers_for(self.world, self.owner()?, person, roles, self.cx.now)
     }
 
     /// The envelope of a party's own act, and the party: through its own login, or on a paper that
@@ -124,7 +139,7 @@ impl Case<'_> {
     pub(super) fn own_act(&self, person: PersonId, paper: Paper) -> Result<Envelope, Stop> {
         let mut envelope = self.now();
         envelope.evidence.extend(paper);
-        if self.cx.person()? != person {
+        if !Person::is_same(self.world, self.cx.person()?, person)? {
             if paper.is_none() {
                 return Err(Refusal::PartyActNotProven.into());
             }

@@ -1,12 +1,15 @@
 //! How a dispute ends and what comes after: failure, withdrawal, archive, reopening, relapse.
 
+use std::collections::BTreeSet;
+
 use super::{
     Case, Dispute, DisputeState, Event, PARTIES_MIN, Paper, Purpose, RELAPSES_MAX, Refusal, Remedy,
     STATION, check_reason, stands_twice,
 };
 use crate::ids::{DisputeId, PersonId};
+use crate::person::Person;
 use crate::refusal::Stop;
-use crate::world::Decision;
+use crate::world::{Decision, World};
 
 impl Dispute {
     /// Whether another dispute between these parties is this one again.
@@ -14,22 +17,27 @@ impl Dispute {
         &self,
         relapse: DisputeId,
         parties: impl Iterator<Item = PersonId>,
-    ) -> Result<(), Refusal> {
+        world: &World,
+    ) -> Result<(), Stop> {
         if self.state == DisputeState::Unknown {
-            return Err(Refusal::RelapseNotFound);
+            return Err(Refusal::RelapseNotFound.into());
         }
         if self.effective_at().is_none() {
-            return Err(Refusal::NothingToRelapse);
+            return Err(Refusal::NothingToRelapse.into());
         }
         if self.relapses.contains_key(&relapse) {
-            return Err(Refusal::RelapseAlreadyLinked);
+            return Err(Refusal::RelapseAlreadyLinked.into());
         }
         if self.relapses.len() >= RELAPSES_MAX {
-            return Err(Refusal::TooManyRelapses);
+            return Err(Refusal::TooManyRelapses.into());
         }
-        let shared = parties.filter(|party| self.parties.contains_key(party));
-        if shared.count() < PARTIES_MIN {
-            return Err(Refusal::RelapseOfOthers);
+        // Somebody may be a party here and there under two records of theirs.
+        let survivor = |party| Person::survivor(world, party);
+        let ours = self.parties.keys().copied().map(survivor);
+        let ours = ours.collect::<Result<BTreeSet<_>, _>>()?;
+        let theirs = parties.map(survivor).collect::<Result<BTreeSet<_>, _>>()?;
+        if ours.intersection(&theirs).count() < PARTIES_MIN {
+            return Err(Refusal::RelapseOfOthers.into());
         }
         Ok(())
     }
@@ -105,7 +113,7 @@ impl Case<'_> {
             return Err(Refusal::RelapseNotFound.into());
         }
         let parties = again.parties.keys().copied();
-        self.dispute.may_relapse_as(relapse, parties)?;
+        self.dispute.may_relapse_as(relapse, parties, self.world)?;
         Ok(self.one(Event::RelapseLinked { relapse, linked_by }))
     }
 }

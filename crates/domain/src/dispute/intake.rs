@@ -24,7 +24,7 @@ impl Case<'_> {
         else {
             return Ok(Decision::new());
         };
-        Member::require_community(self.world, *community)?;
+        Member::require_community(self.world, *community, self.cx.now)?;
         let registered_by = self.cx.person()?;
         self.check_parties(parties)?;
         check_text(subject)?;
@@ -70,10 +70,7 @@ impl Case<'_> {
         let mut decision = self.all(vec![registered, source_event], &envelope);
         if let Some(earlier) = relapse_of {
             let dispute = self.world.state::<Dispute>(earlier)?;
-            if let Some(community) = dispute.community
-                && !dispute.parties.contains_key(&registered_by)
-            {
-                // As for a relapse that is linked later.
+            if let Some(community) = dispute.community {
                 let earlier = Case {
                     id: *earlier,
                     dispute: &dispute,
@@ -81,9 +78,12 @@ impl Case<'_> {
                     world: self.world,
                     cx: self.cx,
                 };
-                earlier.mediator()?;
+                // As for a relapse that is linked later.
+                if !earlier.is_party(registered_by)? {
+                    earlier.mediator()?;
+                }
             }
-            dispute.may_relapse_as(self.id, parties.iter().copied())?;
+            dispute.may_relapse_as(self.id, parties.iter().copied(), self.world)?;
             let linked = Event::RelapseLinked {
                 relapse: self.id,
                 linked_by: registered_by,
@@ -101,7 +101,7 @@ impl Case<'_> {
             return Err(Refusal::PartiesNotAllowed.into());
         }
         for party in parties {
-            if !self.world.state::<Person>(party)?.exists {
+            if !self.world.state::<Person>(party)?.is_active() {
                 return Err(Refusal::PartyNotFound.into());
             }
         }

@@ -1,5 +1,7 @@
 //! Who mediates: the panel of 1+3+N, challenges, and the experts who are asked beside it.
 
+use std::collections::BTreeSet;
+
 use super::{
     ASSESSMENTS_MAX, Case, Event, MEMBERS_MAX, Panel, Paper, Refusal, STATION, check_text,
     stands_twice,
@@ -35,14 +37,18 @@ impl Case<'_> {
         if stands_twice(offices.into_iter().chain(others.clone()))
             || panel.members.len() > MEMBERS_MAX
             || panel.members.contains(&panel.lead)
+            || self.sits_under_two_records(panel)?
         {
             return Err(Refusal::PanelNotAllowed.into());
         }
         for person in panel.everybody() {
-            if self.dispute.parties.contains_key(&person) {
+            if self.is_party(person)? {
                 return Err(Refusal::MediatorIsParty.into());
             }
-            if !self.world.state::<Person>(person)?.exists {
+            // Who sat before a merge keeps the seat; nobody is seated under a record that is merged.
+            let stands = self.world.state::<Person>(person)?.is_active();
+            let sat = self.dispute.panel.as_ref();
+            if !stands && !sat.is_some_and(|sat| sat.seats(person)) {
                 return Err(Refusal::PanelistNotFound.into());
             }
         }
@@ -50,9 +56,19 @@ impl Case<'_> {
             return Err(Refusal::OfficerNotAllowed.into());
         }
         for member in others {
-            Member::active(self.world, self.community, member)?;
+            Member::active(self.world, self.owner()?, member)?;
         }
         Ok(())
+    }
+
+    /// True if somebody would sit there under two of their records.
+    fn sits_under_two_records(&self, panel: &Panel) -> Result<bool, Stop> {
+        let seated: BTreeSet<_> = panel.everybody().collect();
+        let survivors = seated
+            .iter()
+            .map(|person| Person::survivor(self.world, *person))
+            .collect::<Result<BTreeSet<_>, _>>()?;
+        Ok(survivors.len() < seated.len())
     }
 
     /// The panel and a person who sits on it.
@@ -128,8 +144,7 @@ impl Case<'_> {
         if self.dispute.assessments.len() >= ASSESSMENTS_MAX {
             return Err(Refusal::TooManyAssessments.into());
         }
-        if self.dispute.parties.contains_key(&expert) || !self.world.state::<Person>(expert)?.exists
-        {
+        if self.is_party(expert)? || !self.world.state::<Person>(expert)?.is_active() {
             return Err(Refusal::ExpertNotAllowed.into());
         }
         check_text(question)?;

@@ -6,8 +6,10 @@ use super::{
 };
 use crate::envelope::Instant;
 use crate::ids::PersonId;
+use crate::person::Person;
 use crate::reaction::require_system;
 use crate::refusal::Stop;
+use crate::separation::{apart, not_same};
 use crate::world::Decision;
 
 impl Case<'_> {
@@ -23,10 +25,13 @@ impl Case<'_> {
     ) -> Result<Decision, Stop> {
         let owed = self.owed(obligation)?;
         let confirmed_by = self.cx.person()?;
-        if confirmed_by == owed.debtor {
-            return Err(Refusal::DebtorCannotConfirm.into());
-        }
-        if confirmed_by != owed.creditor {
+        not_same(
+            self.world,
+            confirmed_by,
+            owed.debtor,
+            Refusal::DebtorCannotConfirm,
+        )?;
+        if !Person::is_same(self.world, confirmed_by, owed.creditor)? {
             self.mediator()?;
         }
         if owed.performed {
@@ -155,11 +160,22 @@ impl Case<'_> {
 
     pub(super) fn verify_help(&self, person: PersonId) -> Result<Decision, Stop> {
         let verified_by = self.holder(VERIFIERS, Refusal::VerifierNotAllowed)?;
-        if verified_by == person {
-            return Err(Refusal::VerifierIsBeneficiary.into());
+        let helped = self.dispute.effective_at().unwrap_or(self.cx.now);
+        apart(
+            self.world,
+            verified_by,
+            person,
+            helped,
+            Refusal::VerifierIsBeneficiary,
+        )?;
+        // Whoever turned out to be a party helped themself.
+        if self.is_party(person)? {
+            return Err(Refusal::MediatorIsParty.into());
         }
-        if self.dispute.verified_helpers.contains(&person) {
-            return Err(Refusal::HelpAlreadyVerified.into());
+        for record in Person::records(self.world, person)? {
+            if self.dispute.verified_helpers.contains(&record) {
+                return Err(Refusal::HelpAlreadyVerified.into());
+            }
         }
         if !self.dispute.helpers.contains(&person) {
             return Err(Refusal::HelperTookNoPart.into());

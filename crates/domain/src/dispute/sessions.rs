@@ -94,7 +94,7 @@ impl Case<'_> {
 
     pub(super) fn add_evidence(&self, items: &[[u8; 32]]) -> Result<Decision, Stop> {
         let person = self.cx.person()?;
-        if !self.dispute.parties.contains_key(&person) {
+        if !self.is_party(person)? {
             self.mediator()?;
         }
         if !(1..=EVIDENCE_MAX).contains(&items.len()) {

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::envelope::Instant;
-use crate::ids::{CheckpointId, PersonId, ShiftId, UnitId, ZoneId};
+use crate::ids::{CheckpointId, HazardId, PersonId, ShiftId, UnitId, ZoneId};
+use crate::personal::Personal;
 use crate::place::Place;
 
 /// How somebody showed that they were there.
@@ -35,6 +36,17 @@ pub struct Capture {
     pub sent_at: Option<Instant>,
 }
 
+/// A capture as it is asked: when it was sent is no part of the content, so that what a device sends
+/// again later is still the same command.
+fn unsent<S: serde::Serializer>(capture: &Capture, serializer: S) -> Result<S::Ok, S::Error> {
+    let sent_at = None;
+    Capture {
+        sent_at,
+        ..capture.clone()
+    }
+    .serialize(serializer)
+}
+
 /// A person's part in a late filing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FiledPart {
@@ -44,6 +56,21 @@ pub struct FiledPart {
     pub from: Instant,
     /// Until.
     pub until: Instant,
+}
+
+/// What was found of a part when a disputed shift is verified again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reverified {
+    /// Whose part.
+    pub person: PersonId,
+    /// Whether it counts.
+    pub accepted: bool,
+    /// From when it counts, within the planned window; from the check-in if absent.
+    pub from: Option<Instant>,
+    /// Until when it counts, within the planned window; until the check-out if absent.
+    pub until: Option<Instant>,
+    /// Why, in words; must be given for a part that does not count.
+    pub reason: Option<Personal>,
 }
 
 /// What can be asked.
@@ -80,6 +107,7 @@ pub enum Command {
         /// Who; must have signed up.
         person: PersonId,
         /// How.
+        #[serde(serialize_with = "unsent")]
         capture: Capture,
     },
     /// Scan a checkpoint.
@@ -91,6 +119,7 @@ pub enum Command {
         /// What the tag says.
         tag: String,
         /// How.
+        #[serde(serialize_with = "unsent")]
         capture: Capture,
     },
     /// Say why a checkpoint is left out.
@@ -112,6 +141,32 @@ pub enum Command {
         person: PersonId,
         /// The hazard's id.
         hazard: crate::ids::HazardId,
+    },
+    /// Hand one's part over to a successor, who must accept; by who walks it, or by captain,
+    /// instructor or officer.
+    HandOver {
+        /// Which shift.
+        shift: ShiftId,
+        /// Who goes.
+        from: PersonId,
+        /// Who shall take over: an active member without a part in this shift.
+        to: PersonId,
+        /// Hazards that are still open, 0..=100.
+        open_items: Vec<HazardId>,
+    },
+    /// Take over; the named successor only.
+    AcceptHandover {
+        /// Which shift.
+        shift: ShiftId,
+        /// How the successor showed that they were there.
+        capture: Capture,
+    },
+    /// Do not take over; the named successor only.
+    DeclineHandover {
+        /// Which shift.
+        shift: ShiftId,
+        /// Why, 1..=500 bytes.
+        reason: String,
     },
     /// End one's part; the last one completes the shift.
     CheckOut {
@@ -155,6 +210,27 @@ pub enum Command {
         /// Why, 1..=500 bytes.
         reason: String,
     },
+    /// Dispute how a shift was settled, within the days that the policy sets.
+    DisputeShift {
+        /// Which shift.
+        shift: ShiftId,
+        /// What is wrong, in words.
+        reason: Personal,
+    },
+    /// Settle every part of a disputed shift again; somebody else than before.
+    ReverifyShift {
+        /// Which shift.
+        shift: ShiftId,
+        /// What was found, of everybody who came.
+        parts: Vec<Reverified>,
+    },
+    /// Find that a disputed shift does not count at all; somebody else than before.
+    VoidShift {
+        /// Which shift.
+        shift: ShiftId,
+        /// Why, in words.
+        reason: Personal,
+    },
     /// File a shift that was walked but never planned, after the window.
     FileLateShift {
         /// A random id, given by the caller.
@@ -192,6 +268,12 @@ impl Command {
             | Self::ScanCheckpoint { shift, .. }
             | Self::SkipCheckpoint { shift, .. }
             | Self::RaiseFinding { shift, .. }
+            | Self::HandOver { shift, .. }
+            | Self::AcceptHandover { shift, .. }
+            | Self::DeclineHandover { shift, .. }
+            | Self::DisputeShift { shift, .. }
+            | Self::ReverifyShift { shift, .. }
+            | Self::VoidShift { shift, .. }
             | Self::CheckOut { shift, .. }
             | Self::CancelShift { shift, .. }
             | Self::RecordMissedShift { shift }

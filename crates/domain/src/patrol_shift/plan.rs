@@ -54,7 +54,7 @@ pub(super) fn plan(command: &Command, world: &World, cx: &Context) -> Result<Dec
     else {
         return Ok(Decision::new());
     };
-    Unit::existing(world, *community)?;
+    Unit::taking(world, *community, *until)?;
     if !answers_for(world, *community, cx.person()?, PLANNERS, cx.now)? {
         return Err(Refusal::PlannerNotAllowed.into());
     }
@@ -106,19 +106,13 @@ impl Case<'_> {
         if self.shift.crew.len() >= CREW_MAX {
             return Err(Refusal::CrewFull.into());
         }
-        Member::active(self.world, self.plan.community, person)?;
+        Member::active(self.world, self.owner()?, person)?;
         Ok(self.now(Event::PatrollerSignedUp { person }))
     }
 
     pub(super) fn cancel(&self, reason: &str) -> Result<Decision, Stop> {
         let person = self.cx.person()?;
-        if !answers_for(
-            self.world,
-            self.plan.community,
-            person,
-            PLANNERS,
-            self.cx.now,
-        )? {
+        if !answers_for(self.world, self.owner()?, person, PLANNERS, self.cx.now)? {
             return Err(Refusal::PlannerNotAllowed.into());
         }
         check_reason(reason)?;

@@ -13,13 +13,30 @@ use super::{
 use crate::envelope::{Envelope, Instant};
 use crate::ids::PersonId;
 use crate::member::Member;
+use crate::person::Person;
 use crate::person_day::{self, PersonDay};
 use crate::policy_set::PolicySets;
 use crate::refusal::Stop;
+use crate::separation::{apart, not_same};
 use crate::unit::Unit;
 use crate::world::{Context, Decision, World};
 
 impl Case<'_> {
+    /// True if somebody was on the crew, under whichever of their records.
+    pub(super) fn was_on_shift(&self, person: PersonId) -> Result<bool, Stop> {
+        let records = Person::records(self.world, person)?;
+        let mut records = records.iter();
+        Ok(records.any(|record| self.shift.crew.contains_key(record)))
+    }
+
+    /// Refuses whoever filed a late shift, also under another record of theirs.
+    pub(super) fn did_not_file(&self, person: PersonId) -> Result<(), Stop> {
+        match self.shift.filed_by {
+            Some(filed_by) => not_same(self.world, person, filed_by, Refusal::VerifierFiledIt),
+            None => Ok(()),
+        }
+    }
+
     /// Who settles, and the part that is settled.
     fn to_settle(&self, person: PersonId) -> Result<(PersonId, &Part), Stop> {
         let verifier = self.cx.person()?;
@@ -29,19 +46,19 @@ impl Case<'_> {
         if part.checked_in.is_none() {
             return Err(Refusal::PersonNotOnShift.into());
         }
-        if verifier == person {
-            return Err(Refusal::VerifierIsBeneficiary.into());
-        }
-        if self.shift.crew.contains_key(&verifier) {
+        let done = part.checked_out.unwrap_or(self.plan.until);
+        apart(
+            self.world,
+            verifier,
+            person,
+            done,
+            Refusal::VerifierIsBeneficiary,
+        )?;
+        if self.was_on_shift(verifier)? {
             return Err(Refusal::VerifierWasOnShift.into());
         }
-        if !answers_for(
-            self.world,
-            self.plan.community,
-            verifier,
-            VERIFIERS,
-            self.cx.now,
-        )? {
+        self.did_not_file(verifier)?;
+        if !answers_for(self.world, self.owner()?, verifier, VERIFIERS, self.cx.now)? {
             return Err(Refusal::VerifierNotAllowed.into());
         }
         if part.accepted.is_some() {
@@ -54,12 +71,13 @@ impl Case<'_> {
         let (verified_by, part) = self.to_settle(person)?;
         let (from, until) = part.within(self.plan).ok_or(Refusal::PersonNotOnShift)?;
         let envelope = self.envelope(until);
-        let zone = Unit::zone(self.world, self.plan.community, self.cx)?;
+        let zone = Unit::zone(self.world, self.plan.community, self.plan.until, self.cx)?;
         let mut intervals = Vec::new();
         let mut claims = Decision::new();
         for (day, from, until) in person_day::days(zone, from, until) {
             let key = PersonDay::key(person, day);
-            for (from, until) in self.world.state::<PersonDay>(&key)?.free(from, until) {
+            let held = PersonDay::of_person(self.world, person, day)?;
+            for (from, until) in held.free(from, until) {
                 let shift = self.id;
                 let event = person_day::Event::MinutesClaimed { shift, from, until };
                 claims.push::<PersonDay>(&key, event, envelope.clone());
@@ -120,19 +138,13 @@ impl Case<'_> {
     /// Who decides on a late filing.
     fn approver(&self) -> Result<PersonId, Stop> {
         let approver = self.cx.person()?;
-        if self.shift.crew.contains_key(&approver) {
+        if self.was_on_shift(approver)? {
             return Err(Refusal::ApproverWasOnShift.into());
         }
-        if self.shift.filed_by == Some(approver) {
-            return Err(Refusal::ApproverFiledIt.into());
+        if let Some(filed_by) = self.shift.filed_by {
+            not_same(self.world, approver, filed_by, Refusal::ApproverFiledIt)?;
         }
-        if answers_for(
-            self.world,
-            self.plan.community,
-            approver,
-            VERIFIERS,
-            self.cx.now,
-        )? {
+        if answers_for(self.world, self.owner()?, approver, VERIFIERS, self.cx.now)? {
             Ok(approver)
         } else {
             Err(Refusal::ApproverNotAllowed.into())
@@ -176,11 +188,12 @@ pub(super) fn file_late(command: &Command, world: &World, cx: &Context) -> Resul
         return Ok(Decision::new());
     };
     let filed_by = cx.person()?;
-    Unit::existing(world, *community)?;
     check_reason(reason)?;
     let from = check_parts(parts, cx.now)?;
+    Unit::taking(world, *community, from)?;
+    let owner = Unit::responsible(world, *community, cx.now)?;
     for part in parts {
-        Member::active(world, *community, part.person)?;
+        Member::active(world, owner, part.person)?;
     }
     let zone_plan_version = zone_plan_version(world, *community, *zone, from)?;
     // Without a policy set at its start, what it earns could never be decided.

@@ -1,14 +1,14 @@
 //! The walk: check-in, scans, skips, findings, check-out and completion.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::Duration;
 
 use super::anomalies::{self, Anomaly};
 use super::{
-    Capture, Case, DEVICE_BYTES_MAX, Event, FINDINGS_MAX, Method, Part, PatrolShift, PersonMinutes,
-    Refusal, SCANS_MAX, Scan, ShiftState, ShiftTimer, check_reason, later,
+    Capture, Case, DEVICE_BYTES_MAX, Event, FINDINGS_MAX, Method, OFF_ROUTE_MAX, Part, PatrolShift,
+    PersonMinutes, Refusal, SCANS_MAX, Scan, ShiftState, ShiftTimer, check_reason, later,
 };
 use crate::checkpoint::Checkpoint;
 use crate::claim::{self, Claim, Kind};
@@ -22,7 +22,7 @@ use crate::refusal::Stop;
 use crate::world::Decision;
 use crate::zone_plan::ZonePlans;
 
-fn check_capture(capture: &Capture) -> Result<(), Stop> {
+pub(super) fn check_capture(capture: &Capture) -> Result<(), Stop> {
     let named = capture
         .device
         .as_ref()
@@ -41,7 +41,7 @@ pub(super) fn minutes(length: Duration) -> u32 {
 
 impl Case<'_> {
     /// The policy set in force at an instant, but not before the shift's start: there is one then.
-    fn policy(&self, at: Instant) -> Result<Arc<PolicySet>, Stop> {
+    pub(super) fn policy(&self, at: Instant) -> Result<Arc<PolicySet>, Stop> {
         PolicySets::in_force(self.world, self.plan.community, at.max(self.plan.from))
     }
 
@@ -53,7 +53,7 @@ impl Case<'_> {
 
     /// When it happened: the device's time where that can be, else now. A clock that is far off
     /// must not keep anybody from patrolling; it is marked.
-    fn occurred(&self, capture: &Capture) -> Result<Instant, Stop> {
+    pub(super) fn occurred(&self, capture: &Capture) -> Result<Instant, Stop> {
         let earliest = self.plan.opens().max(self.back_date_bound()?);
         let claimed = capture.device_at;
         Ok(claimed
@@ -61,7 +61,7 @@ impl Case<'_> {
             .unwrap_or(self.cx.now))
     }
 
-    fn captured(&self, at: Instant, capture: &Capture) -> Envelope {
+    pub(super) fn captured(&self, at: Instant, capture: &Capture) -> Envelope {
         let mut envelope = self.envelope(at);
         envelope.device_at = capture.device_at;
         envelope.sent_at = capture.sent_at;
@@ -88,7 +88,7 @@ impl Case<'_> {
             return Err(Refusal::ShiftAlreadyEnded.into());
         }
         // Somebody may have been suspended since they signed up.
-        Member::active(self.world, self.plan.community, person)?;
+        Member::active(self.world, self.owner()?, person)?;
         let key = Kind::OpenShift.key(person);
         if self.world.state::<Claim>(&key)?.holder.is_some() {
             return Err(Refusal::PersonHasOpenShift.into());
@@ -119,13 +119,12 @@ impl Case<'_> {
         Ok(decision)
     }
 
-    /// A scan; after the shift has `ended` it is kept, and changes nothing.
+    /// A scan; after the shift has ended it is kept, and changes nothing until it is verified again.
     pub(super) fn scan(
         &self,
         person: PersonId,
         tag: &str,
         capture: &Capture,
-        ended: bool,
     ) -> Result<Decision, Stop> {
         check_capture(capture)?;
         // Also one who has gone: scans made without a network arrive after the check-out.
@@ -135,6 +134,9 @@ impl Case<'_> {
         }
         let claim = self.world.state::<Claim>(Kind::Tag.key(tag))?;
         let checkpoint_id = CheckpointId(claim.holder.ok_or(Refusal::TagUnknown)?);
+        if self.is_one_too_many(checkpoint_id) {
+            return Err(Refusal::TooManyScans.into());
+        }
         let checkpoint = self.world.state::<Checkpoint>(checkpoint_id)?;
         let at = self.occurred(capture)?;
         let policy = self.policy(at)?;
@@ -161,10 +163,12 @@ impl Case<'_> {
         let anomalies = odd.into_iter().collect();
         let (tag, capture) = (scan.tag, capture.clone());
         let envelope = self.captured(at, &capture);
-        let event = if ended {
+        let zone = self.zone_of(checkpoint.place, at)?;
+        let event = if self.shift.state.has_ended() {
             Event::LateScanRecorded {
                 person,
                 checkpoint: checkpoint_id,
+                zone,
                 tag,
                 capture,
                 anomalies,
@@ -173,7 +177,7 @@ impl Case<'_> {
             Event::CheckpointScanned {
                 person,
                 checkpoint: checkpoint_id,
-                zone: self.zone_of(checkpoint.place, at)?,
+                zone,
                 tag,
                 capture,
                 distance_m,
@@ -183,6 +187,17 @@ impl Case<'_> {
         let mut decision = Decision::new().with::<PatrolShift>(self.id, event, envelope);
         decision.used(&policy.reference());
         Ok(decision)
+    }
+
+    /// True if the checkpoint lies off the route, is not scanned yet, and no further one can be.
+    fn is_one_too_many(&self, checkpoint: CheckpointId) -> bool {
+        let shift = self.shift;
+        let late = shift.late.iter().map(|late| &late.checkpoint);
+        let scanned: BTreeSet<_> = shift.hit.keys().chain(late).collect();
+        let off = |checkpoint: &CheckpointId| !self.plan.route.contains(checkpoint);
+        off(&checkpoint)
+            && !scanned.contains(&checkpoint)
+            && scanned.iter().filter(|scanned| off(scanned)).count() >= OFF_ROUTE_MAX
     }
 
     fn zone_of(&self, place: Option<Place>, at: Instant) -> Result<Option<ZoneId>, Stop> {
@@ -204,7 +219,7 @@ impl Case<'_> {
         if !self.plan.route.contains(&checkpoint) {
             return Err(Refusal::CheckpointNotOnRoute.into());
         }
-        if self.shift.hit.contains(&checkpoint) {
+        if self.shift.hit.contains_key(&checkpoint) {
             return Err(Refusal::CheckpointAlreadyScanned.into());
         }
         if self.shift.skipped.contains(&checkpoint) {
@@ -297,7 +312,7 @@ impl Case<'_> {
         envelope.trust = trust;
         let (mut hit, mut skipped, mut missed) = (0, 0, 0);
         for checkpoint in &self.plan.route {
-            if self.shift.hit.contains(checkpoint) {
+            if self.shift.hit.contains_key(checkpoint) {
                 hit += 1;
             } else if self.shift.skipped.contains(checkpoint) {
                 skipped += 1;
@@ -332,7 +347,7 @@ impl Case<'_> {
         crew.iter().filter_map(counted).collect()
     }
 
-    fn release(
+    pub(super) fn release(
         &self,
         person: PersonId,
         envelope: Envelope,

@@ -15,6 +15,7 @@ use crate::reaction::require_system;
 use crate::refusal::Stop;
 use crate::reward_item::{self, CLERKS, ItemState, RewardItem, RewardKind};
 use crate::reward_use::{self, RewardUse};
+use crate::separation::not_same;
 use crate::unit::Unit;
 use crate::world::{Context, Decision, World};
 
@@ -83,7 +84,7 @@ fn rules(
 
 /// Today in the community's calendar.
 fn today(world: &World, community: UnitId, cx: &Context) -> Result<NaiveDate, Stop> {
-    let zone = Unit::zone(world, community, cx)?;
+    let zone = Unit::zone(world, community, cx.now, cx)?;
     Ok(cx.now.with_timezone(&zone).date_naive())
 }
 
@@ -178,9 +179,7 @@ impl Case<'_> {
         if !answers_for(self.world, self.community, clerk, CLERKS, self.cx.now)? {
             return Err(Refusal::ClerkNotAllowed.into());
         }
-        if clerk == self.person {
-            return Err(Refusal::ClerkIsBeneficiary.into());
-        }
+        not_same(self.world, clerk, self.person, Refusal::ClerkIsBeneficiary)?;
         Ok(clerk)
     }
 

@@ -2,6 +2,7 @@
 //! points, 2 pieces) on 1 July, confirms, and 5, a clerk, hands it over; 6 is another clerk.
 //! Volunteer 4 has 200 points.
 
+mod debt;
 mod properties;
 mod rules;
 mod table;
@@ -121,6 +122,24 @@ fn shop(team: History, pieces: u32) -> History {
         .then(draft, &captain)
         .then(receive, &captain)
         .then(item(reward_item::Ask::OfferItem), &captain)
+}
+
+/// A shop of six pieces under the pilot's rules, but points of publicity expire a month after they
+/// vest, and a day brings at most 120.
+fn shop_with_expiry() -> History {
+    let text =
+        include_str!("../../../../policies/pilot.toml").replace("version = 1", "version = 2");
+    let from = "code = \"PUBLICITY\"\n";
+    assert!(text.contains(from));
+    let with = "code = \"PUBLICITY\"\nexpiry_months = 1\n\
+                caps = [{ period = \"day\", points = 120 }]\n";
+    let adopt = crate::policy_set::Command::AdoptPolicySet {
+        unit: id(101),
+        text: text.replacen(from, with, 1),
+        effective_from: None,
+    };
+    let start = at("2024-01-02T00:00:00Z");
+    shop(team().then(adopt, &by(id(1), start)), 6)
 }
 
 fn base_of(pieces: u32) -> History {

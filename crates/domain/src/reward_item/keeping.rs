@@ -1,8 +1,8 @@
 //! The rules of those who keep items and their stock.
 
 use super::{
-    Ask, Bound, COUNT_MAX, Command, Event, NAME_BYTES_MAX, PRICE_MAX, Refusal, RewardItem,
-    RewardKind,
+    Ask, Bound, COUNT_MAX, Command, Event, NAME_BYTES_MAX, PRICE_AHEAD_DAYS_MAX, PRICE_MAX,
+    PRICES_MAX, Refusal, RewardItem, RewardKind,
 };
 use crate::envelope::{Envelope, Instant};
 use crate::ids::{PersonId, UnitId};
@@ -166,9 +166,17 @@ fn check_bound(bound: Bound) -> Result<Bound, Stop> {
 
 fn check_from(item: &RewardItem, from: Option<Instant>, now: Instant) -> Result<Instant, Stop> {
     let from = from.unwrap_or(now);
-    let latest = item.prices.last().map(|(from, _)| *from);
-    if from < now || latest.is_some_and(|latest| from <= latest) {
+    if from < now {
         return Err(Refusal::PriceInThePast.into());
+    }
+    if from > now + chrono::Duration::days(PRICE_AHEAD_DAYS_MAX) {
+        return Err(Refusal::PriceTooFarAhead.into());
+    }
+    // The one in force now and this one are kept beside those that come between.
+    let between = item.prices.iter();
+    let between = between.filter(|(other, _)| (now < *other) && (*other < from));
+    if between.count() + 2 > PRICES_MAX {
+        return Err(Refusal::TooManyPrices.into());
     }
     Ok(from)
 }

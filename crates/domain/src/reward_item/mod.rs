@@ -39,8 +39,10 @@ pub const NAME_BYTES_MAX: usize = 200;
 pub const PRICE_MAX: u32 = 1_000_000;
 /// Most pieces received or counted at once, and highest quota or limit.
 pub const COUNT_MAX: u32 = 1_000_000;
-/// Prices that are kept; older ones stand in the events.
+/// Prices that are kept, the one in force and those to come first; older ones stand in the events.
 pub const PRICES_MAX: usize = 50;
+/// Most days between setting a price and its first day.
+pub const PRICE_AHEAD_DAYS_MAX: i64 = 366;
 /// Days for which the uses of a service are kept: more than its longest period.
 pub const USE_DAYS_MAX: i64 = 400;
 
@@ -142,6 +144,9 @@ pub struct RewardItem {
     pub quota: Option<Bound>,
     /// When a service was had, by redemption: reserved or issued.
     pub uses: BTreeMap<RedemptionId, NaiveDate>,
+    /// How often it was had so long ago that no period counts it.
+    #[serde(default)]
+    pub used_before: u32,
     /// How often one person can have it.
     pub per_person: Option<Bound>,
 }
@@ -160,7 +165,9 @@ refusals! {
     NameNotAllowed = Invalid, "name", "A name is 1 to 200 bytes.";
     FundingSourceNotAllowed = Invalid, "funding_source", "A funding source is 1 to 200 bytes.";
     PriceNotAllowed = Invalid, "price", "A price is 1 to 1,000,000 points.";
-    PriceInThePast = Invalid, "from", "A price holds from now on, or later, and later than the one set before it.";
+    PriceInThePast = Invalid, "from", "A price holds from now on, or from later on.";
+    PriceTooFarAhead = Invalid, "from", "A price is set at most 366 days ahead.";
+    TooManyPrices = WrongState, "from", "At most 50 prices are kept, those to come among them.";
     CountNotAllowed = Invalid, "count", "A count is 1 to 1,000,000.";
     ItemHasNoStock = WrongState, "item_id", "Only goods have a stock; services have a quota.";
     ItemHasNoQuota = WrongState, "item_id", "Only services have a quota; goods have a stock.";

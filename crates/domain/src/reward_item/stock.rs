@@ -18,7 +18,8 @@ impl RewardItem {
 
     /// Pieces that should be there by the book and its last count, reserved ones among them.
     pub fn on_hand(&self) -> u32 {
-        let book = i64::from(self.received) + self.difference - i64::from(self.issued);
+        let book = self.difference.saturating_add(i64::from(self.received));
+        let book = book.saturating_sub(i64::from(self.issued));
         u32::try_from(book.max(0)).unwrap_or(u32::MAX)
     }
 
@@ -36,9 +37,10 @@ impl RewardItem {
         self.quota.map_or(0, |quota| {
             let days = self.uses.values();
             let count = days.filter(|other| quota.same_period(**other, day)).count();
-            quota
-                .count
-                .saturating_sub(u32::try_from(count).unwrap_or(u32::MAX))
+            let count = u32::try_from(count).unwrap_or(u32::MAX);
+            // Without a period every use counts, however old.
+            let before = quota.period.map_or(self.used_before, |_| 0);
+            quota.count.saturating_sub(count.saturating_add(before))
         })
     }
 
@@ -63,10 +65,13 @@ impl RewardItem {
             Event::ItemPaused { .. } => self.state = ItemState::Paused,
             Event::ItemRetired { .. } => self.state = ItemState::Retired,
             Event::PriceChanged { price, from, .. } => {
+                // In place of those that were to hold from then on, so they rise.
+                self.prices.retain(|(other, _)| other < from);
                 self.prices.push((*from, *price));
-                self.prices.sort_by_key(|(from, _)| *from);
                 let old = self.prices.len().saturating_sub(PRICES_MAX);
-                self.prices.drain(..old);
+                let in_force = |(from, _): &(Instant, u32)| *from <= stamp.occurred_at;
+                let keep = self.prices.iter().rposition(in_force).unwrap_or(0);
+                self.prices.drain(..old.min(keep));
             }
             Event::QuotaSet { quota, .. } => self.quota = Some(*quota),
             Event::PerPersonLimitSet { limit, .. } => self.per_person = Some(*limit),
@@ -83,8 +88,11 @@ impl RewardItem {
             }
             Event::StockReserved { redemption, day } => {
                 self.reserved.insert(*redemption);
+                let before = self.uses.len();
                 self.uses
                     .retain(|_, use_day| (*day - *use_day).num_days() <= USE_DAYS_MAX);
+                let old = u32::try_from(before - self.uses.len()).unwrap_or(u32::MAX);
+                self.used_before = self.used_before.saturating_add(old);
                 if !self.kind.is_none_or(super::RewardKind::has_stock) {
                     self.uses.insert(*redemption, *day);
                 }

@@ -123,13 +123,70 @@ fn a_reserved_piece_keeps_its_price_and_a_new_one_holds_from_its_day_on() {
     assert_eq!(item.price_at(at("2024-08-31T23:59:59Z")), Some(200));
     assert_eq!(item.price_at(at("2024-09-01T00:00:00Z")), Some(250));
     assert_eq!(item.price_at(at("2024-01-01T00:00:00Z")), None);
-    for from in [
-        None,
-        Some("2024-06-30T00:00:00Z"),
-        Some("2024-09-01T00:00:00Z"),
-    ] {
-        history.refuses(price(300, from), &cx(2), Refusal::PriceInThePast);
+    let past = Some("2024-06-30T00:00:00Z");
+    history.refuses(price(300, past), &cx(2), Refusal::PriceInThePast);
+}
+
+#[test]
+fn a_price_replaces_those_that_were_to_hold_from_then_on_and_is_set_a_year_ahead_at_most() {
+    let far = Some("9999-12-31T00:00:00Z");
+    listed().refuses(price(250, far), &cx(2), Refusal::PriceTooFarAhead);
+    let history = listed()
+        .then(price(250, Some("2024-09-01T00:00:00Z")), &cx(2))
+        .then(price(260, Some("2024-10-01T00:00:00Z")), &cx(2))
+        .then(price(240, Some("2024-09-01T00:00:00Z")), &cx(2));
+    let item_now = item(&history);
+    assert_eq!(item_now.price_at(at("2024-12-01T00:00:00Z")), Some(240));
+    let at_once = history.then(price(190, None), &cx(2));
+    assert_eq!(
+        item(&at_once).price_at(at("2024-12-01T00:00:00Z")),
+        Some(190)
+    );
+}
+
+#[test]
+fn prices_to_come_never_push_out_the_one_in_force() {
+    let mut history = listed();
+    let now = at(NOW);
+    let coming = |n: usize| {
+        let from = now + chrono::Duration::hours(i64::try_from(n).expect("small"));
+        let from = Some(from);
+        ask(Ask::ChangePrice { price: 300, from })
+    };
+    for n in 1..PRICES_MAX {
+        history = history.then(coming(n), &cx(2));
     }
+    assert_eq!(item(&history).price_at(now), Some(200));
+    history.refuses(coming(PRICES_MAX), &cx(2), Refusal::TooManyPrices);
+    assert_eq!(item(&history).prices.len(), PRICES_MAX);
+}
+
+#[test]
+fn a_quota_at_all_counts_what_was_had_however_long_ago() {
+    let day = |text: &str| text.parse().expect("a day");
+    let quota = |period, count| {
+        let quota = Bound { period, count };
+        ask(Ask::SetQuota { quota })
+    };
+    let key: crate::ids::RewardItemId = id(700);
+    let reserve = |n, text| Event::StockReserved {
+        redemption: id(n),
+        day: day(text),
+    };
+    let history = base()
+        .then(draft_as(RewardKind::PartnerService), &cx(2))
+        .then(quota(Some(Period::Month), 9), &cx(2))
+        .and::<RewardItem>(key, reserve(1, "2024-07-01"), at(NOW))
+        .and::<RewardItem>(key, reserve(2, "2024-07-02"), at(NOW))
+        .and::<RewardItem>(key, reserve(3, "2025-12-01"), at(NOW));
+    assert_eq!(item(&history).available(day("2025-12-01")), 8);
+    let at_all = history.then(quota(None, 4), &cx(2));
+    assert_eq!(
+        item(&at_all).uses.len(),
+        1,
+        "old uses are counted, not kept"
+    );
+    assert_eq!(item(&at_all).available(day("2025-12-01")), 1);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::reactions::Reaction;
 use domain::world::consequence_id;
-use domain::{Aggregate, Channel, Command, Event, Refused, StreamName, reaction};
+use domain::{Aggregate, Channel, Command, Event, Refused, StreamName, Visibility, reaction};
 use eventlog::{EventLog, ReadError};
 use tokio::sync::watch;
 
@@ -55,6 +55,7 @@ struct Notes {
 struct Answer {
     cause: u64,
     n: u32,
+    visibility: Visibility,
     command: Command,
 }
 
@@ -244,6 +245,7 @@ impl Runner {
                 answers.extend(numbered.map(|(command, n)| Answer {
                     cause: recorded.position,
                     n,
+                    visibility: recorded.envelope.visibility,
                     command,
                 }));
             }
@@ -311,7 +313,9 @@ impl Runner {
 
     /// Hands one answer in; the position written, if anything was.
     async fn hand_in(&self, answer: &Answer) -> Result<Option<u64>, Halt> {
-        let Answer { cause, n, command } = answer;
+        let Answer {
+            cause, n, command, ..
+        } = answer;
         if self.notes().own.stuck.contains(&(*cause, *n)) {
             return Ok(None);
         }
@@ -330,29 +334,35 @@ impl Runner {
             Err(SubmitError::Busy(why)) => return Err(Halt::Pause(why)),
             Err(SubmitError::Over(why)) => return Err(Halt::End(why)),
         };
-        self.record_stuck(*cause, *n, refused).await.map(Some)
+        self.record_stuck(answer, refused).await.map(Some)
     }
 
     async fn record_stuck(
         &self,
-        cause: u64,
-        n: u32,
+        answer: &Answer,
         (refusal, message): (String, String),
     ) -> Result<u64, Halt> {
-        tracing::warn!(
-            reaction = self.name(),
-            cause,
-            n,
-            refusal,
-            message,
-            "work is stuck"
-        );
+        let (cause, n, visibility) = (answer.cause, answer.n, answer.visibility);
+        match visibility {
+            Visibility::Open => tracing::warn!(
+                reaction = self.name(),
+                cause,
+                n,
+                refusal,
+                message,
+                "work is stuck"
+            ),
+            Visibility::Withheld => {
+                tracing::warn!(reaction = self.name(), refusal, "withheld work is stuck");
+            }
+        }
         let command = reaction::Command::RecordStuck {
             name: self.name().to_owned(),
             cause,
             n,
             refusal,
             message,
+            visibility,
         };
         let submission = self.submission(command.into(), cause, n, "/stuck");
         let position = match self.execute(submission).await {
@@ -407,7 +417,13 @@ impl Runner {
             Err(error) => return Err(RetryError::Submit(error)),
         }
         let name = self.name().to_owned();
-        let resolved = reaction::Command::RecordResolved { name, cause, n };
+        let visibility = recorded.envelope.visibility;
+        let resolved = reaction::Command::RecordResolved {
+            name,
+            cause,
+            n,
+            visibility,
+        };
         let submission = self.submission(resolved.into(), cause, n, "/resolved");
         let position = self.execute(submission).await.map_err(RetryError::Submit)?;
         self.refresh()?;

@@ -13,7 +13,7 @@ mod statement;
 
 use domain::account::{self, Activity, LotPart};
 use domain::ids::{PersonId, RedemptionId};
-use domain::{Event, Instant};
+use domain::{Event, Instant, Visibility};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -55,6 +55,8 @@ pub struct Revision {
     pub policy_set: String,
     /// Why, in a sentence.
     pub why: String,
+    /// When the points can be spent and expire, if that began anew.
+    pub begins: Option<(Instant, Option<Instant>)>,
     /// Position of the posting.
     pub position: u64,
     /// When the log took it.
@@ -77,6 +79,10 @@ pub enum MoveKind {
     Owed,
     /// Paid what is owed.
     Repaid,
+    /// Owed no more: points of it came back.
+    Withdrawn,
+    /// Got back what it had paid.
+    Refunded,
 }
 
 /// Points of a lot that were moved.
@@ -103,6 +109,8 @@ pub struct Lot {
     pub award: Uuid,
     /// The verified activity, with its verifier and the position that verified it.
     pub activity: Activity,
+    /// The zone of time of the unit where it was earned, by which days are told.
+    pub zone: chrono_tz::Tz,
     /// Code of the rule.
     pub rule: String,
     /// Policy set of the rule (`name/version`).
@@ -115,9 +123,9 @@ pub struct Lot {
     pub forgone: u32,
     /// Why, in a sentence.
     pub why: String,
-    /// When it can be spent.
+    /// When it could be spent, as granted.
     pub vests_at: Instant,
-    /// When it expires.
+    /// When it expired, as granted.
     pub expires_at: Option<Instant>,
     /// Position of the posting.
     pub position: u64,
@@ -142,6 +150,11 @@ struct Parts {
 }
 
 impl Lot {
+    /// Whether nobody but the account's own person is shown it.
+    fn is_withheld(&self) -> bool {
+        self.activity.family.visibility() == Visibility::Withheld
+    }
+
     fn parts(&self, as_of: Instant, known_on: Option<Instant>) -> Parts {
         let is_known = |recorded_at| known(recorded_at, known_on);
         let revisions = self.revisions.iter().filter(|it| is_known(it.recorded_at));
@@ -168,14 +181,33 @@ impl Lot {
                 MoveKind::Returned => parts.spent -= points,
                 MoveKind::Owed => parts.owed += points,
                 MoveKind::Repaid => parts.repaid += points,
+                MoveKind::Withdrawn => parts.owed -= points,
+                MoveKind::Refunded => parts.repaid -= points,
             }
         }
         parts
     }
 
+    /// When it can be spent and when it expires.
+    fn dates(&self, known_on: Option<Instant>) -> (Instant, Option<Instant>) {
+        let latest = self.revisions.iter().rev();
+        let mut latest = latest.filter(|it| known(it.recorded_at, known_on));
+        let begins = latest.find_map(|it| it.begins);
+        begins.unwrap_or((self.vests_at, self.expires_at))
+    }
+
     fn counts(&self, as_of: Instant, known_on: Option<Instant>) -> bool {
         self.activity.occurred_at <= as_of && known(self.recorded_at, known_on)
     }
+}
+
+/// The begin of the day of an instant, in a zone.
+fn day(at: Instant, zone: chrono_tz::Tz) -> Instant {
+    let local = at.with_timezone(&zone).date_naive();
+    let local = local.and_time(chrono::NaiveTime::MIN);
+    // A midnight that the zone leaves out is taken in UTC.
+    let begin = local.and_local_timezone(zone).earliest();
+    begin.map_or_else(|| local.and_utc(), |begin| begin.to_utc())
 }
 
 fn known(recorded_at: Instant, known_on: Option<Instant>) -> bool {
@@ -231,8 +263,92 @@ pub struct Balance {
 }
 
 impl Account {
+    /// Whether it has an award that is withheld.
+    pub fn has_withheld(&self) -> bool {
+        self.lots.iter().any(Lot::is_withheld)
+    }
+
+    /// The account as everybody but its own person is shown it: without what is withheld, so that
+    /// neither a line nor a sum nor a change of one between two instants tells of it.
+    #[must_use]
+    pub fn without_withheld(&self) -> Self {
+        let mut shown = self.clone();
+        shown.lots.retain(|lot| !lot.is_withheld());
+        shown
+    }
+
+    /// The account as its own person is shown it: what is withheld counts from the begin of its day.
+    /// Nothing that is asked of it tells a time of day.
+    #[must_use]
+    pub fn withheld_by_day(&self) -> Self {
+        let mut shown = self.clone();
+        for lot in shown.lots.iter_mut().filter(|lot| lot.is_withheld()) {
+            let zone = lot.zone;
+            let cut = |at: &mut Instant| *at = day(*at, zone);
+            cut(&mut lot.activity.occurred_at);
+            cut(&mut lot.recorded_at);
+            for reversal in &mut lot.reversals {
+                cut(&mut reversal.at);
+                cut(&mut reversal.recorded_at);
+            }
+            for revision in &mut lot.revisions {
+                cut(&mut revision.recorded_at);
+            }
+            for it in &mut lot.moves {
+                cut(&mut it.at);
+                cut(&mut it.recorded_at);
+            }
+        }
+        shown
+    }
+
     fn lot(&mut self, award: Uuid) -> Option<&mut Lot> {
         self.lots.iter_mut().find(|lot| lot.award == award)
+    }
+
+    /// What happened to points that were awarded before.
+    fn points_moved(&mut self, event: &account::Event, fact: &Fact<'_>) {
+        match event {
+            account::Event::PointsOwed { award, points } => {
+                let part = LotPart {
+                    lot: *award,
+                    points: *points,
+                };
+                self.moves(fact, MoveKind::Owed, None, &[part]);
+            }
+            account::Event::DebtRepaid { lots } => {
+                self.moves(fact, MoveKind::Repaid, None, lots);
+            }
+            account::Event::DebtWithdrawn {
+                award,
+                points,
+                lots,
+            } => {
+                let (lot, points) = (*award, *points);
+                self.moves(fact, MoveKind::Withdrawn, None, &[LotPart { lot, points }]);
+                self.moves(fact, MoveKind::Refunded, None, lots);
+            }
+            account::Event::PointsHeld { redemption, lots } => {
+                self.moves(fact, MoveKind::Held, Some(*redemption), lots);
+            }
+            account::Event::HoldReleased { redemption, lots } => {
+                self.moves(fact, MoveKind::Released, Some(*redemption), lots);
+            }
+            account::Event::PointsSpent { redemption, lots } => {
+                self.moves(fact, MoveKind::Spent, Some(*redemption), lots);
+            }
+            account::Event::PointsReturned { redemption, lots } => {
+                self.moves(fact, MoveKind::Returned, Some(*redemption), lots);
+            }
+            // A lot dies at its instant, whether or not that was posted; and what brings no points
+            // is no line.
+            account::Event::PointsExpired { .. } | account::Event::ActivityVoided { .. } => {}
+            account::Event::AccountFrozen { .. } => self.is_frozen = true,
+            account::Event::AccountUnfrozen { .. } => self.is_frozen = false,
+            account::Event::AwardGranted { .. }
+            | account::Event::AwardRevised { .. }
+            | account::Event::AwardReversed { .. } => {}
+        }
     }
 
     fn moves(
@@ -276,21 +392,22 @@ impl Account {
             // As of a day before it was found to be owed, what is missing is owed just so.
             debt += parts.owed - parts.repaid + (-rest).max(0);
             let left = positive(rest);
-            if lot.expires_at.is_some_and(|at| at <= as_of) {
+            let (vests_at, expires_at) = lot.dates(known_on);
+            if expires_at.is_some_and(|at| at <= as_of) {
                 balance.expired += left;
-            } else if lot.vests_at <= as_of {
+            } else if vests_at <= as_of {
                 balance.spendable += left;
             } else {
                 balance.pending += left;
                 next = match next {
                     _ if left == 0 => next,
-                    Some(vesting) if vesting.at < lot.vests_at => Some(vesting),
-                    Some(vesting) if vesting.at == lot.vests_at => Some(Vesting {
+                    Some(vesting) if vesting.at < vests_at => Some(vesting),
+                    Some(vesting) if vesting.at == vests_at => Some(Vesting {
                         points: vesting.points + left,
                         ..vesting
                     }),
                     _ => Some(Vesting {
-                        at: lot.vests_at,
+                        at: vests_at,
                         points: left,
                     }),
                 };
@@ -304,7 +421,7 @@ impl Account {
 
 impl ReadModel for Balances {
     const NAME: &'static str = "balances";
-    const SCHEMA_VERSION: u32 = 2;
+    const SCHEMA_VERSION: u32 = 3;
     type Key = PersonId;
     type Partition = Account;
     no_index!();
@@ -337,6 +454,7 @@ impl ReadModel for Balances {
             } => account.lots.push(Lot {
                 award: *award,
                 activity: activity.clone(),
+                zone: fact.zone,
                 rule: rule.clone(),
                 policy_set: policy_set.clone(),
                 computed: *computed,
@@ -359,6 +477,8 @@ impl ReadModel for Balances {
                 verified_by,
                 policy_set,
                 why,
+                vests_at,
+                expires_at,
             } => {
                 if let Some(lot) = account.lot(*award) {
                     lot.revisions.push(Revision {
@@ -368,6 +488,7 @@ impl ReadModel for Balances {
                         verified_by: *verified_by,
                         policy_set: policy_set.clone(),
                         why: why.clone(),
+                        begins: vests_at.map(|vests_at| (vests_at, *expires_at)),
                         position: fact.position,
                         recorded_at: fact.recorded_at,
                     });
@@ -389,32 +510,7 @@ impl ReadModel for Balances {
                     });
                 }
             }
-            account::Event::PointsOwed { award, points } => {
-                let part = LotPart {
-                    lot: *award,
-                    points: *points,
-                };
-                account.moves(fact, MoveKind::Owed, None, &[part]);
-            }
-            account::Event::DebtRepaid { lots } => {
-                account.moves(fact, MoveKind::Repaid, None, lots);
-            }
-            account::Event::PointsHeld { redemption, lots } => {
-                account.moves(fact, MoveKind::Held, Some(*redemption), lots);
-            }
-            account::Event::HoldReleased { redemption, lots } => {
-                account.moves(fact, MoveKind::Released, Some(*redemption), lots);
-            }
-            account::Event::PointsSpent { redemption, lots } => {
-                account.moves(fact, MoveKind::Spent, Some(*redemption), lots);
-            }
-            account::Event::PointsReturned { redemption, lots } => {
-                account.moves(fact, MoveKind::Returned, Some(*redemption), lots);
-            }
-            // A lot dies at its instant, whether or not that was posted.
-            account::Event::PointsExpired { .. } => {}
-            account::Event::AccountFrozen { .. } => account.is_frozen = true,
-            account::Event::AccountUnfrozen { .. } => account.is_frozen = false,
+            moved => account.points_moved(moved, fact),
         }
     }
 

@@ -1,17 +1,21 @@
 //! `case_board`: hazards with owner, state and deadline, as the duty desk sees them.
 //!
-//! A partition is a hazard. The index orders them by (opened at, id), which never changes for a
+//! A partition is a hazard. What only some of them come to stands in [`handling`]. The index orders them by (opened at, id), which never changes for a
 //! hazard: so a page token neither skips nor repeats while the board moves. Listing and counting
 //! stand in [`list`].
 
+pub mod handling;
 pub mod list;
 
 use std::collections::BTreeSet;
 
-use domain::hazard::{self, HazardLevel, HazardState, Urgency};
+use domain::hazard::{self, HazardLevel, HazardState, Purpose, Urgency};
 use domain::ids::{BatchId, HazardId, UnitId};
+use domain::open_item::{self, Item, OpenItem};
 use domain::{Event, Instant};
 use serde::{Deserialize, Serialize};
+
+use handling::Handling;
 
 use crate::read_model::{Fact, ReadModel, Row, row_value};
 
@@ -33,6 +37,8 @@ pub struct Origin {
 /// The breach of a deadline that is recorded and not withdrawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Breach {
+    /// What the deadline was for.
+    pub purpose: Purpose,
     /// Which deadline.
     pub due_at: Instant,
     /// Position of the event that records it.
@@ -48,7 +54,7 @@ pub struct Case {
     pub kind: String,
     /// Where it stands.
     pub state: HazardState,
-    /// Who answers for it.
+    /// Who answers for it; the lead of several.
     pub owner: Option<String>,
     /// How grave.
     pub level: Option<HazardLevel>,
@@ -74,10 +80,14 @@ pub struct Case {
     pub recurrences: u32,
     /// Where it was imported from.
     pub imported: Option<Origin>,
+    /// What only some come to: joint owners, measures, reports upward, referrals, duplicates.
+    pub handling: Option<Box<Handling>>,
     /// Position of the last event that changed it.
     pub position: u64,
     /// Version of its stream after that event.
     pub version: u64,
+    /// To whom it was given, if its unit ends.
+    pub given: OpenItem,
 }
 
 impl Case {
@@ -86,12 +96,20 @@ impl Case {
         !self.breaches.is_empty()
     }
 
+    /// True if this one answers for it, alone or with others.
+    pub fn is_owned_by(&self, owner: &String) -> bool {
+        let joint = self.handling.as_ref();
+        self.owner.as_ref() == Some(owner)
+            || joint.is_some_and(|handling| handling.joint_owners.contains(owner))
+    }
+
     /// True if it is closed and the breach of the deadline it was closed under stands.
     pub fn is_closed_late(&self) -> bool {
         Standing::of(self.state) == Standing::Closed
             && self
                 .breaches
                 .iter()
+                .filter(|breach| breach.purpose == Purpose::Rectification)
                 .any(|breach| Some(breach.due_at) == self.deadline)
     }
 }
@@ -105,6 +123,8 @@ pub enum Standing {
     Closed,
     /// It was none, or a duplicate.
     Dismissed,
+    /// Another authority has it.
+    Referred,
 }
 
 impl Standing {
@@ -113,8 +133,10 @@ impl Standing {
         match state {
             HazardState::Unknown | HazardState::Invalid | HazardState::Duplicate => Self::Dismissed,
             HazardState::ClosedOut | HazardState::ClosedBySource => Self::Closed,
+            HazardState::Referred => Self::Referred,
             HazardState::Reported
             | HazardState::Verified
+            | HazardState::BoundaryUnclear
             | HazardState::Rectifying
             | HazardState::Rectified
             | HazardState::Reinspected => Self::Open,
@@ -125,7 +147,7 @@ impl Standing {
 /// How many hazards there are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Totals {
-    /// In all: open + closed + dismissed.
+    /// In all: open + closed + dismissed + referred.
     pub total: u64,
     /// Somebody must still act.
     pub open: u64,
@@ -137,6 +159,8 @@ pub struct Totals {
     pub closed_late: u64,
     /// No hazard, or a duplicate.
     pub dismissed: u64,
+    /// Another authority has it.
+    pub referred: u64,
     /// Hazards with at least one breach that stands.
     pub breached: u64,
     /// Of those, the ones still open.
@@ -171,6 +195,7 @@ impl Totals {
             closed_by_source: count(case.state == HazardState::ClosedBySource),
             closed_late: count(case.is_closed_late()),
             dismissed: count(standing == Standing::Dismissed),
+            referred: count(standing == Standing::Referred),
             breached: count(case.is_breached()),
             open_breached: count(case.is_breached() && standing == Standing::Open),
             breaches: case.breaches.len() as u64,
@@ -185,6 +210,7 @@ impl Totals {
             (&mut self.closed_by_source, other.closed_by_source),
             (&mut self.closed_late, other.closed_late),
             (&mut self.dismissed, other.dismissed),
+            (&mut self.referred, other.referred),
             (&mut self.breached, other.breached),
             (&mut self.open_breached, other.open_breached),
             (&mut self.breaches, other.breaches),
@@ -236,9 +262,24 @@ fn reported(fact: &Fact<'_>) -> CaseSlot {
             external_id: imported.external_id.clone(),
             batch: imported.batch,
         }),
+        handling: None,
         position: fact.position,
         version: fact.version,
+        given: OpenItem::default(),
     })
+}
+
+/// A deadline that passed while another authority had it is none of ours, as the rules have it.
+fn drop_passed(case: &mut Case, returned_at: Instant) {
+    let breached = |due_at| {
+        let mut breaches = case.breaches.iter();
+        breaches
+            .any(|breach| breach.purpose == Purpose::Rectification && Some(breach.due_at) == due_at)
+    };
+    if case.deadline.is_some_and(|due| due < returned_at) && !breached(case.deadline) {
+        case.deadline = None;
+        case.deadline_basis = None;
+    }
 }
 
 fn change(case: &mut Case, event: &hazard::Event, fact: &Fact<'_>) {
@@ -246,7 +287,9 @@ fn change(case: &mut Case, event: &hazard::Event, fact: &Fact<'_>) {
     match event {
         E::HazardReported { .. }
         | E::InterimMeasureTaken { .. }
-        | E::MajorHazardReportedUp { .. } => {}
+        | E::RectificationPlanned { .. }
+        | E::MajorHazardReportedUp { .. }
+        | E::DuplicateLinked { .. } => {}
         E::HazardVerified { level, urgency, .. } => {
             case.state = HazardState::Verified;
             case.level = Some(*level);
@@ -254,11 +297,25 @@ fn change(case: &mut Case, event: &hazard::Event, fact: &Fact<'_>) {
         }
         E::HazardRejected { .. } => case.state = HazardState::Invalid,
         E::HazardLinkedAsDuplicate { .. } => case.state = HazardState::Duplicate,
-        E::OwnerAssigned { owner } => {
+        E::OwnerAssigned { owner } | E::JointOwnerRuled { lead: owner, .. } => {
             case.state = HazardState::Rectifying;
             case.owner = Some(owner.clone());
         }
-        E::DeadlineSet { deadline } => {
+        // Whoever had it keeps it until the council has ruled.
+        E::BoundaryUnclearRaised { .. } => case.state = HazardState::BoundaryUnclear,
+        E::HazardReferred { .. } => {
+            case.state = HazardState::Referred;
+            case.owner = None;
+        }
+        E::ReferralReturned { .. } => {
+            case.state = HazardState::Verified;
+            drop_passed(case, fact.occurred_at());
+        }
+        E::DeadlineSet {
+            purpose: Purpose::ReportUp,
+            ..
+        } => {}
+        E::DeadlineSet { deadline, .. } => {
             case.deadline = Some(deadline.due_at);
             case.deadline_basis = Some(deadline.basis.clone());
         }
@@ -290,39 +347,54 @@ fn change(case: &mut Case, event: &hazard::Event, fact: &Fact<'_>) {
             case.closed_at = None;
             case.recurrences += 1;
         }
-        E::DeadlineBreached { due_at } => case.breaches.push(Breach {
+        E::DeadlineBreached { purpose, due_at } => case.breaches.push(Breach {
+            purpose: *purpose,
             due_at: *due_at,
             position: fact.position,
         }),
-        E::BreachWithdrawn { due_at, .. } => {
-            let standing = case.breaches.iter().rposition(|b| b.due_at == *due_at);
+        E::BreachWithdrawn {
+            purpose, due_at, ..
+        } => {
+            let withdrawn =
+                |breach: &Breach| breach.purpose == *purpose && breach.due_at == *due_at;
+            let standing = case.breaches.iter().rposition(withdrawn);
             if let Some(index) = standing {
                 case.breaches.remove(index);
                 case.breaches_withdrawn += 1;
             }
         }
     }
+    Handling::take(&mut case.handling, event, fact);
     case.position = fact.position;
     case.version = fact.version;
 }
 
 impl ReadModel for CaseBoard {
     const NAME: &'static str = "case_board";
-    const SCHEMA_VERSION: u32 = 1;
+    const SCHEMA_VERSION: u32 = 3;
     type Key = HazardId;
     type Partition = CaseSlot;
     type Entry = Option<Entry>;
     type Index = Index;
 
     fn wants(category: &str) -> bool {
-        category == "hazard"
+        matches!(category, "hazard" | "open_item")
     }
 
     fn partition(fact: &Fact<'_>) -> Option<HazardId> {
-        fact.key().map(HazardId)
+        match fact.event {
+            Event::OpenItem(open_item::Event::OpenItemReassigned { item, .. }) => match item {
+                Item::Hazard(id) => Some(*id),
+                _ => None,
+            },
+            _ => fact.key().map(HazardId),
+        }
     }
 
     fn apply(slot: &mut CaseSlot, fact: &Fact<'_>) {
+        if let (Some(case), Event::OpenItem(event)) = (&mut *slot, fact.event) {
+            case.given.take(event);
+        }
         let Event::Hazard(event) = fact.event else {
             return;
         };

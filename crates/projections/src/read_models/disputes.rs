@@ -12,10 +12,12 @@ use domain::dispute::{
     self, Confirmation, CourtDecision, Dispute, DisputeKind, DisputeState, Source,
 };
 use domain::ids::{DisputeId, UnitId};
+use domain::open_item::{self, Item, OpenItem};
 use domain::{Aggregate as _, Event, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::read_model::{Build, Fact, ReadModel, Row, row_value};
+use crate::read_models::units::Succession;
 
 /// Most disputes on one page.
 pub const PAGE_DISPUTES_MAX: usize = 1_000;
@@ -57,6 +59,8 @@ pub struct Record {
     pub position: u64,
     /// Version of its stream after that event.
     pub version: u64,
+    /// To whom it was given, if its community ends.
+    pub given: OpenItem,
 }
 
 impl Record {
@@ -159,6 +163,9 @@ impl Funnel {
 pub struct Filter {
     /// In one of these units.
     pub units: Option<BTreeSet<UnitId>>,
+    /// Who took over from units that ended.
+    #[serde(skip)]
+    pub succession: Succession,
     /// In exactly this state.
     pub state: Option<DisputeState>,
     /// That somebody must still act on.
@@ -176,8 +183,10 @@ impl Filter {
     pub fn matches(&self, record: &Record) -> bool {
         let units = self.units.as_ref();
         let state = record.dispute.state;
-        units.is_none_or(|units| units.contains(&record.community))
-            && self.state.is_none_or(|wanted| wanted == state)
+        units.is_none_or(|units| {
+            let owner = self.succession.owner(&record.given, record.community);
+            units.contains(&owner)
+        }) && self.state.is_none_or(|wanted| wanted == state)
             && (!self.open_only || state.is_open())
             && (!self.breached_only || record.is_breached())
             && self.from.is_none_or(|from| from <= record.registered_at)
@@ -218,6 +227,7 @@ fn registered(fact: &Fact<'_>) -> DisputeSlot {
         reopenings: 0,
         position: fact.position,
         version: fact.version,
+        given: OpenItem::default(),
     })
 }
 
@@ -249,21 +259,30 @@ fn change(record: &mut Record, event: &dispute::Event, fact: &Fact<'_>) {
 
 impl ReadModel for Disputes {
     const NAME: &'static str = "disputes";
-    const SCHEMA_VERSION: u32 = 1;
+    const SCHEMA_VERSION: u32 = 2;
     type Key = DisputeId;
     type Partition = DisputeSlot;
     type Entry = Option<Instant>;
     type Index = BTreeSet<Place>;
 
     fn wants(category: &str) -> bool {
-        category == "dispute"
+        matches!(category, "dispute" | "open_item")
     }
 
     fn partition(fact: &Fact<'_>) -> Option<DisputeId> {
-        fact.key().map(DisputeId)
+        match fact.event {
+            Event::OpenItem(open_item::Event::OpenItemReassigned { item, .. }) => match item {
+                Item::Dispute(id) => Some(*id),
+                _ => None,
+            },
+            _ => fact.key().map(DisputeId),
+        }
     }
 
     fn apply(slot: &mut DisputeSlot, fact: &Fact<'_>) {
+        if let (Some(record), Event::OpenItem(event)) = (&mut *slot, fact.event) {
+            record.given.take(event);
+        }
         let Event::Dispute(event) = fact.event else {
             return;
         };

@@ -5,6 +5,7 @@
 //! counts, never a name.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use chrono::Datelike;
 use domain::ids::{PersonId, UnitId};
@@ -31,6 +32,15 @@ pub enum Standing {
     Suspended,
     /// Left.
     Left,
+    /// The record of a duplicate, closed for ever.
+    Merged,
+}
+
+impl Standing {
+    /// Taken in and not left.
+    const fn is_member(self) -> bool {
+        matches!(self, Self::Active | Self::Suspended)
+    }
 }
 
 /// One person's record.
@@ -42,6 +52,38 @@ pub struct Record {
     pub standing: Standing,
     /// When they were last taken in.
     pub joined_at: Option<Instant>,
+    /// Where they stood and as what, from when on, rising.
+    pub history: Vec<(Instant, Standing, MemberKind)>,
+}
+
+impl Record {
+    /// Takes in where they stand from an instant on.
+    fn stands(&mut self, at: Instant, standing: Standing, kind: MemberKind) {
+        (self.standing, self.kind) = (standing, kind);
+        let place = self.history.partition_point(|(from, ..)| *from <= at);
+        self.history.insert(place, (at, standing, kind));
+    }
+
+    /// Where they stood at an instant and as what; where they stand now if absent.
+    fn at(&self, as_of: Option<Instant>) -> Option<(Standing, MemberKind)> {
+        let Some(at) = as_of else {
+            return Some((self.standing, self.kind));
+        };
+        let later = self.history.partition_point(|(from, ..)| *from <= at);
+        let (_, standing, kind) = self.history.get(later.checked_sub(1)?)?;
+        Some((*standing, *kind))
+    }
+}
+
+/// Who is a member at an instant.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Taken in and not left.
+    pub members: u64,
+    /// Of those, who takes part.
+    pub active: u64,
+    /// Of those, by kind.
+    pub active_by_kind: BTreeMap<MemberKind, u64>,
 }
 
 /// A month of the calendar in the community's zone.
@@ -116,29 +158,17 @@ pub struct Community {
 pub const MONTHS_MAX: usize = 1_200;
 
 impl Community {
-    /// Members now: taken in and not left.
-    pub fn members(&self) -> u64 {
-        self.count(|record| matches!(record.standing, Standing::Active | Standing::Suspended))
-    }
-
-    /// Members who take part now.
-    pub fn active(&self) -> u64 {
-        self.count(|record| record.standing == Standing::Active)
-    }
-
-    /// Members who take part now, by kind.
-    pub fn active_by_kind(&self) -> BTreeMap<MemberKind, u64> {
-        let mut kinds = BTreeMap::new();
-        for record in self.records.values() {
-            if record.standing == Standing::Active {
-                *kinds.entry(record.kind).or_default() += 1;
+    /// Who was a member at an instant; who is now if absent.
+    pub fn counts(&self, as_of: Option<Instant>) -> Counts {
+        let mut counts = Counts::default();
+        for (standing, kind) in self.records.values().filter_map(|record| record.at(as_of)) {
+            counts.members += u64::from(standing.is_member());
+            if standing == Standing::Active {
+                counts.active += 1;
+                *counts.active_by_kind.entry(kind).or_default() += 1;
             }
         }
-        kinds
-    }
-
-    fn count(&self, which: impl Fn(&Record) -> bool) -> u64 {
-        self.records.values().filter(|record| which(record)).count() as u64
+        counts
     }
 
     /// The growth curve between two months, both included, without gaps; absent bounds are the
@@ -187,7 +217,7 @@ fn parties(fact: &Fact<'_>) -> Option<(UnitId, PersonId)> {
 
 impl ReadModel for Members {
     const NAME: &'static str = "members";
-    const SCHEMA_VERSION: u32 = 1;
+    const SCHEMA_VERSION: u32 = 2;
     type Key = UnitId;
     type Partition = Community;
     no_index!();
@@ -204,39 +234,62 @@ impl ReadModel for Members {
         let (Event::Member(event), Some((_, person))) = (fact.event, parties(fact)) else {
             return;
         };
-        if let member::Event::MemberApplied { kind, .. } = event {
-            let record = Record {
-                kind: *kind,
+        let at = fact.occurred_at();
+        let born_as = match event {
+            member::Event::MemberApplied { kind, .. } => Some(*kind),
+            member::Event::MemberTakenOver { member_as, .. } => *member_as,
+            _ => None,
+        };
+        let records = &mut community.records;
+        let record = match (born_as, records.entry(person)) {
+            (_, Entry::Occupied(record)) => record.into_mut(),
+            (Some(kind), Entry::Vacant(place)) => place.insert(Record {
+                kind,
                 standing: Standing::Applied,
                 joined_at: None,
-            };
-            community.records.insert(person, record);
-            return;
-        }
-        let Some(record) = community.records.get_mut(&person) else {
-            return;
+                history: Vec::new(),
+            }),
+            (None, Entry::Vacant(_)) => return,
         };
-        let at = fact.occurred_at();
-        let month = Month::of(at, fact.zone);
+        let (was, kind) = (record.standing, record.kind);
         match event {
-            member::Event::MemberApproved { .. } => {
-                record.standing = Standing::Active;
-                record.joined_at = Some(at);
-                community.months.entry(month).or_default().joined += 1;
+            member::Event::MemberApplied { kind, .. } => {
+                record.joined_at = None;
+                record.stands(at, Standing::Applied, *kind);
             }
-            member::Event::MemberSuspended { .. } => record.standing = Standing::Suspended,
-            member::Event::MemberReinstated {} => record.standing = Standing::Active,
-            member::Event::MemberLeft {} => {
-                let was_member = matches!(record.standing, Standing::Active | Standing::Suspended);
-                record.standing = Standing::Left;
-                if was_member {
-                    community.months.entry(month).or_default().left += 1;
+            member::Event::MemberApproved { .. } => {
+                record.joined_at = Some(at);
+                record.stands(at, Standing::Active, kind);
+            }
+            member::Event::MemberTakenOver {
+                member_as,
+                suspended,
+                ..
+            } => {
+                if let Some(kind) = member_as {
+                    record.joined_at = Some(at);
+                    record.stands(at, Standing::Active, *kind);
+                }
+                if *suspended {
+                    record.stands(at, Standing::Suspended, member_as.unwrap_or(kind));
                 }
             }
-            member::Event::MemberApplied { .. }
-            | member::Event::GuardianConsentGiven {}
-            | member::Event::RoleGranted { .. }
-            | member::Event::RoleRevoked { .. } => {}
+            member::Event::MemberSuspended { .. } => record.stands(at, Standing::Suspended, kind),
+            member::Event::MemberReinstated {} => record.stands(at, Standing::Active, kind),
+            member::Event::MemberLeft {} => record.stands(at, Standing::Left, kind),
+            member::Event::MembersMerged { .. } => record.stands(at, Standing::Merged, kind),
+            // The truth from the day on which it was found.
+            member::Event::RecordCorrected {
+                kind: Some(kind), ..
+            } => record.stands(at, was, *kind),
+            _ => {}
+        }
+        let moves = (was.is_member(), record.standing.is_member());
+        if moves.0 != moves.1 {
+            let month = Month::of(at, fact.zone);
+            let month = community.months.entry(month).or_default();
+            month.joined += u32::from(moves.1);
+            month.left += u32::from(moves.0);
         }
     }
 

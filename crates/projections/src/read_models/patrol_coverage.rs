@@ -3,12 +3,15 @@
 //! A partition is a community; every event of a shift carries it as its envelope's unit. Days
 //! and hours are local to the unit's zone. Time is kept in seconds, so that cells add up; minutes
 //! are what remains whole. Never reads a zone's geometry: the rules did that when they scanned.
+//!
+//! Forgets a shift once it is verified: what a later dispute changes, its events say from what to
+//! what.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{NaiveDate, Timelike};
 use domain::ids::{CheckpointId, PersonId, ShiftId, UnitId, ZoneId};
-use domain::patrol_shift::{self, FiledPart};
+use domain::patrol_shift::{self, FiledPart, MissedCheckpoint};
 use domain::{Event, Instant};
 use serde::{Deserialize, Serialize};
 
@@ -162,6 +165,44 @@ impl Coverage {
         );
     }
 
+    /// Adds seconds of verified times, or takes them away.
+    fn verified(
+        &mut self,
+        zone: ZoneId,
+        intervals: &[(Instant, Instant)],
+        time_zone: chrono_tz::Tz,
+        change: fn(u64, u64) -> u64,
+    ) {
+        for interval in intervals {
+            self.spread(zone, *interval, time_zone, |cell, seconds| {
+                cell.verified_seconds = change(cell.verified_seconds, seconds);
+            });
+        }
+    }
+
+    /// Changes one cell, and drops it if nothing is left in it.
+    fn touch(
+        &mut self,
+        zone: ZoneId,
+        at: Instant,
+        time_zone: chrono_tz::Tz,
+        change: impl FnOnce(&mut Cell),
+    ) {
+        let slot = slot(zone, at, time_zone);
+        let cell = self.cells.entry(slot).or_default();
+        change(cell);
+        if cell.is_empty() {
+            self.cells.remove(&slot);
+        }
+    }
+
+    /// Takes a miss back that was counted in the last hour of a shift.
+    fn unmiss(&mut self, missed: &MissedCheckpoint, until: Instant, time_zone: chrono_tz::Tz) {
+        self.touch(missed.zone, last(until), time_zone, |cell| {
+            cell.checkpoints_missed = cell.checkpoints_missed.saturating_sub(1);
+        });
+    }
+
     fn done(&mut self, zone: ZoneId, from: Instant, until: Instant, time_zone: chrono_tz::Tz) {
         self.spread(zone, (from, until), time_zone, |cell, seconds| {
             cell.done_seconds += seconds;
@@ -200,6 +241,11 @@ fn by_hour(
         at = next;
     }
     parts
+}
+
+/// The last instant before the end of a shift: what was missed counts in that hour.
+fn last(until: Instant) -> Instant {
+    until - chrono::Duration::microseconds(1)
 }
 
 #[expect(clippy::too_many_lines, reason = "a table reads best in one piece")]
@@ -282,18 +328,59 @@ fn apply_shift(coverage: &mut Coverage, event: &patrol_shift::Event, fact: &Fact
         }
         E::CheckpointMissed { zone, .. } => {
             if let Some(shift) = coverage.running.get(&id) {
-                let last = shift.until - chrono::Duration::microseconds(1);
-                let zone = zone.unwrap_or(shift.zone);
-                coverage.cell(zone, last, time_zone).checkpoints_missed += 1;
+                let (at, zone) = (last(shift.until), zone.unwrap_or(shift.zone));
+                coverage.cell(zone, at, time_zone).checkpoints_missed += 1;
             }
         }
         E::ParticipationVerified {
             zone, intervals, ..
+        } => coverage.verified(*zone, intervals, time_zone, u64::saturating_add),
+        E::ParticipationReverified {
+            zone,
+            before,
+            intervals,
+            ..
         } => {
-            for (from, until) in intervals {
-                coverage.spread(*zone, (*from, *until), time_zone, |cell, seconds| {
-                    cell.verified_seconds += seconds;
+            coverage.verified(*zone, before, time_zone, u64::saturating_sub);
+            coverage.verified(*zone, intervals, time_zone, u64::saturating_add);
+        }
+        E::LateScanCounted {
+            zone,
+            missed,
+            until,
+            ..
+        } => {
+            coverage.cell(*zone, at, time_zone).checkpoints_hit += 1;
+            if let Some(missed) = missed {
+                coverage.unmiss(missed, *until, time_zone);
+            }
+        }
+        E::ShiftVoided {
+            zone,
+            until,
+            parts,
+            hits,
+            missed,
+            ..
+        } => {
+            for part in parts {
+                coverage.verified(*zone, &part.counted, time_zone, u64::saturating_sub);
+                coverage.spread(
+                    *zone,
+                    (part.from, part.until),
+                    time_zone,
+                    |cell, seconds| {
+                        cell.done_seconds = cell.done_seconds.saturating_sub(seconds);
+                    },
+                );
+            }
+            for hit in hits {
+                coverage.touch(hit.zone, hit.at, time_zone, |cell| {
+                    cell.checkpoints_hit = cell.checkpoints_hit.saturating_sub(1);
                 });
+            }
+            for missed in missed {
+                coverage.unmiss(missed, *until, time_zone);
             }
         }
         E::ShiftCancelled { .. } => {
@@ -304,7 +391,12 @@ fn apply_shift(coverage: &mut Coverage, event: &patrol_shift::Event, fact: &Fact
         E::ShiftMissed {} | E::ShiftVerified { .. } | E::LateShiftRejected { .. } => {
             coverage.running.remove(&id);
         }
+        // A hand-over changes coverage by the check-out and the check-in of its commit.
         E::PatrollerSignedUp { .. }
+        | E::ShiftHandedOver { .. }
+        | E::HandoverAccepted { .. }
+        | E::HandoverDeclined { .. }
+        | E::ShiftDisputed { .. }
         | E::ShiftStarted {}
         | E::LateScanRecorded { .. }
         | E::CheckpointSkipped { .. }
@@ -316,7 +408,7 @@ fn apply_shift(coverage: &mut Coverage, event: &patrol_shift::Event, fact: &Fact
 
 impl ReadModel for PatrolCoverage {
     const NAME: &'static str = "patrol_coverage";
-    const SCHEMA_VERSION: u32 = 1;
+    const SCHEMA_VERSION: u32 = 2;
     type Key = UnitId;
     type Partition = Coverage;
     no_index!();

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Event, Instant, reaction};
+use domain::{Event, Instant, Visibility, reaction};
 use serde::{Deserialize, Serialize};
 
 use crate::read_model::{Fact, ReadModel, Row, no_index, pairs, row_value};
@@ -22,6 +22,8 @@ pub struct Stuck {
     pub message: String,
     /// Since when.
     pub since: Instant,
+    /// It answers an event that is withheld: neither its cause nor its message is shown.
+    pub is_withheld: bool,
 }
 
 /// One reaction.
@@ -36,9 +38,21 @@ pub struct Work {
     pub resolved: u64,
 }
 
+impl Stuck {
+    /// Its cause and message as they are shown: of what answers a withheld event 0 and nothing, since
+    /// the place alone would tell that there is one.
+    pub fn shown(&self, cause: u64) -> (u64, &str) {
+        if self.is_withheld {
+            (0, "")
+        } else {
+            (cause, &self.message)
+        }
+    }
+}
+
 impl ReadModel for ReactionWork {
     const NAME: &'static str = "reaction_work";
-    const SCHEMA_VERSION: u32 = 1;
+    const SCHEMA_VERSION: u32 = 2;
     type Key = String;
     type Partition = Work;
     no_index!();
@@ -69,6 +83,7 @@ impl ReadModel for ReactionWork {
                         refusal: refusal.clone(),
                         message: message.clone(),
                         since: fact.recorded_at,
+                        is_withheld: fact.envelope.visibility == Visibility::Withheld,
                     },
                 );
             }

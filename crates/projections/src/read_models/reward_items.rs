@@ -60,7 +60,7 @@ impl Filter {
 
 impl ReadModel for RewardItems {
     const NAME: &'static str = "reward_items";
-    const SCHEMA_VERSION: u32 = 1;
+    const SCHEMA_VERSION: u32 = 2;
     type Key = RewardItemId;
     type Partition = Option<Record>;
     no_index!();

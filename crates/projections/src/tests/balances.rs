@@ -202,6 +202,8 @@ async fn spender() -> History {
         verified_by: id(2),
         policy_set: "pilot/1".to_owned(),
         why: "PATROL gives 30.".to_owned(),
+        vests_at: None,
+        expires_at: None,
     };
     let returned = Event::PointsReturned {
         redemption: third,
@@ -286,6 +288,9 @@ async fn a_statement_of_a_spender_ends_with_the_balance_at_every_instant() {
             let last = last.map_or((0, 0), |line| (line.pending, line.spendable));
             let expected = (balance.pending, balance.spendable);
             assert_eq!(last, expected, "{instant} {known_on:?}");
+            let expired = statement.iter().filter(|line| line.kind == Expired);
+            let expired: u64 = expired.map(|line| u64::from(line.points)).sum();
+            assert_eq!(expired, balance.expired, "{instant} {known_on:?}");
         }
         instant += chrono::Duration::hours(12);
     }
@@ -295,4 +300,116 @@ async fn a_statement_of_a_spender_ends_with_the_balance_at_every_instant() {
         Held, Spent, Released, Returned, Owed, Repaid, Revised, Expired,
     ];
     assert_eq!(kinds.map(count), [3, 2, 1, 1, 1, 1, 1, 2]);
+}
+
+/// Awards 1 and 2 of 50 die on 1 June, award 3 never. 20 of the first are spent, and it is taken back
+/// when it is dead: award 3 pays. The goods come back, and so does what award 3 paid. 30 of the
+/// second are held; they are revised away under the hold, which is given free when it is dead.
+async fn debtor() -> History {
+    use domain::account::{Account, Event, LotPart};
+    let mut history = History::new();
+    history.born().await;
+    let expires = Some("2024-06-01T00:00:00Z");
+    for (activity, expires) in [(1, expires), (2, expires), (3, None)] {
+        let (recorded, occurred) = ("2024-03-02T00:00:00Z", "2024-03-01T12:00:00Z");
+        history
+            .award(recorded, 11, activity, occurred, expires)
+            .await;
+    }
+    let part = |activity: u128, points| LotPart {
+        lot: uuid::Uuid::from_u128(activity * 1_000 + 11),
+        points,
+    };
+    let key: PersonId = id(11);
+    let (first, second) = (id(1), id(2));
+    let award = part(1, 0).lot;
+    let spent = vec![part(1, 20)];
+    for (when, event) in [
+        (
+            "2024-03-20T00:00:00Z",
+            Event::PointsHeld {
+                redemption: first,
+                lots: spent.clone(),
+            },
+        ),
+        (
+            "2024-03-21T00:00:00Z",
+            Event::PointsSpent {
+                redemption: first,
+                lots: spent.clone(),
+            },
+        ),
+        (
+            "2024-05-30T00:00:00Z",
+            Event::PointsHeld {
+                redemption: second,
+                lots: vec![part(2, 30)],
+            },
+        ),
+    ] {
+        history.one::<Account>(when, None, key, event).await;
+    }
+    history.reverses("2024-06-02T00:00:00Z", 11, 1, 30).await;
+    let when = "2024-06-02T00:00:00Z";
+    let owed = Event::PointsOwed { award, points: 30 };
+    history.one::<Account>(when, None, key, owed).await;
+    let repaid = Event::DebtRepaid {
+        lots: vec![part(3, 30)],
+    };
+    history.one::<Account>(when, None, key, repaid).await;
+    let when = "2024-06-03T00:00:00Z";
+    let returned = Event::PointsReturned {
+        redemption: first,
+        lots: spent,
+    };
+    history.one::<Account>(when, None, key, returned).await;
+    let withdrawn = Event::DebtWithdrawn {
+        award,
+        points: 20,
+        lots: vec![part(3, 20)],
+    };
+    history.one::<Account>(when, None, key, withdrawn).await;
+    let revised = Event::AwardRevised {
+        award: part(2, 0).lot,
+        delta: -30,
+        fact: 77,
+        minutes: 20,
+        verified_by: id(2),
+        policy_set: "pilot/1".to_owned(),
+        why: "PATROL gives 20.".to_owned(),
+        vests_at: None,
+        expires_at: None,
+    };
+    let occurred = "2024-03-01T12:00:00Z";
+    let revised = happened::<Account>(key, revised, occurred, None);
+    history.record("2024-06-04T00:00:00Z", vec![revised]).await;
+    let released = Event::HoldReleased {
+        redemption: second,
+        lots: vec![part(2, 30)],
+    };
+    let when = "2024-06-05T00:00:00Z";
+    history.one::<Account>(when, None, key, released).await;
+    history
+}
+
+#[tokio::test]
+async fn points_of_a_dead_lot_are_told_to_expire_once_whatever_is_owed_and_comes_back() {
+    let models = folded(&debtor().await);
+    let build = models.balances.read();
+    let account = &build.partitions[&id::<PersonId>(11)];
+    let mut instant = at("2024-05-20T00:00:00Z");
+    while instant < at("2024-06-08T00:00:00Z") {
+        for known_on in [None, Some(instant)] {
+            let balance = account.balance(instant, known_on);
+            let statement = account.statement(instant, known_on);
+            let expired = statement.iter();
+            let expired = expired.filter(|line| line.kind == LineKind::Expired);
+            let expired: u64 = expired.map(|line| u64::from(line.points)).sum();
+            assert_eq!(expired, balance.expired, "{instant} {known_on:?}");
+            let last = statement.last().map(|line| (line.pending, line.spendable));
+            let expected = (balance.pending, balance.spendable);
+            assert_eq!(last, Some(expected), "{instant} {known_on:?}");
+        }
+        instant += chrono::Duration::hours(12);
+    }
 }

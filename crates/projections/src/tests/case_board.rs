@@ -24,10 +24,21 @@ async fn breaches_count_until_they_are_withdrawn() {
             .due("2024-03-01T00:00:00Z", n, "2024-03-02T00:00:00Z")
             .await;
         history
-            .hazard("2024-03-02T00:00:01Z", n, E::DeadlineBreached { due_at })
+            .hazard(
+                "2024-03-02T00:00:01Z",
+                n,
+                E::DeadlineBreached {
+                    purpose: hazard::Purpose::Rectification,
+                    due_at,
+                },
+            )
             .await;
     }
-    let withdrawn = E::BreachWithdrawn { due_at, fact: None };
+    let withdrawn = E::BreachWithdrawn {
+        purpose: hazard::Purpose::Rectification,
+        due_at,
+        fact: None,
+    };
     history.hazard("2024-03-03T00:00:00Z", 702, withdrawn).await;
     let closed = E::HazardClosedOut { closed_by: id(1) };
     history
@@ -238,13 +249,14 @@ async fn filters_restrict_together() {
         page.cases.len()
     };
     let all = Filter::default();
-    assert_eq!(count(&all), 2);
+    assert_eq!(count(&all), 4);
     let standing = |standing| Filter {
         standing: Some(standing),
         ..all.clone()
     };
-    assert_eq!(count(&standing(Standing::Open)), 1);
+    assert_eq!(count(&standing(Standing::Open)), 2);
     assert_eq!(count(&standing(Standing::Closed)), 1);
+    assert_eq!(count(&standing(Standing::Referred)), 1);
     assert_eq!(
         count(&Filter {
             source: Some("elsewhere".into()),
@@ -271,7 +283,15 @@ async fn filters_restrict_together() {
             owner: Some("property company".into()),
             ..all.clone()
         }),
-        1
+        2
+    );
+    assert_eq!(
+        count(&Filter {
+            owner: Some("water works".into()),
+            ..all.clone()
+        }),
+        1,
+        "who acts with the owner is one too"
     );
     assert_eq!(
         count(&Filter {
@@ -280,4 +300,98 @@ async fn filters_restrict_together() {
         }),
         0
     );
+}
+
+#[tokio::test]
+async fn the_board_tells_who_several_own_it_what_was_done_and_who_else_has_it() {
+    let mut history = History::whole().await;
+    let models = folded(&history);
+    let handling = |models: &Models, n: u128| {
+        let board = models.case_board.read();
+        let case = board.case(id(n)).expect("on the board").clone();
+        (case.clone(), *case.handling.expect("handled"))
+    };
+    let (case, ruled) = handling(&models, 703);
+    assert_eq!(case.owner.as_deref(), Some("property company"));
+    assert_eq!(ruled.joint_owners, ["water works"]);
+    assert_eq!(ruled.council_meeting.as_deref(), Some("week 12 of 2024"));
+    assert_eq!((ruled.candidates.len(), ruled.interim_measures), (0, 1));
+    let (case, referred) = handling(&models, 704);
+    assert_eq!(case.state, HazardState::Referred);
+    let referral = referred.referral.expect("referred");
+    assert_eq!(referral.authority, "market supervision");
+    assert_eq!((referral.returned_at, referred.referrals), (None, 1));
+    // It comes back, is major, and is told upward too late.
+    let due_at = at("2024-05-04T02:00:00Z");
+    let purpose = hazard::Purpose::ReportUp;
+    let basis = "pilot/1".to_owned();
+    let events = [
+        hazard::Event::ReferralReturned {
+            reason: "not theirs".to_owned(),
+            returned_by: id(1),
+        },
+        hazard::Event::DeadlineSet {
+            purpose,
+            deadline: hazard::Deadline { due_at, basis },
+        },
+        hazard::Event::DeadlineBreached { purpose, due_at },
+        hazard::Event::MajorHazardReportedUp {
+            to: Some(id(crate::fixture::STATION)),
+            authority: "fire brigade".to_owned(),
+            reported_by: Some(id(11)),
+        },
+        hazard::Event::DuplicateLinked {
+            duplicate: id(701),
+            reporters: Vec::new(),
+        },
+    ];
+    for event in events {
+        history.hazard("2024-05-04T03:00:00Z", 704, event).await;
+    }
+    let (case, back) = handling(&folded(&history), 704);
+    assert_eq!(case.state, HazardState::Verified);
+    assert_eq!(case.deadline, None, "it is not the one to rectify");
+    assert!(case.is_breached() && !case.is_closed_late());
+    assert_eq!(back.report_up_due, Some(due_at));
+    assert_eq!(back.reported_up.expect("told").by, Some(id(11)));
+    assert_eq!(back.duplicates, 1);
+    let returned = back.referral.expect("it was").returned_at;
+    assert_eq!(returned, Some(at("2024-05-04T03:00:00Z")));
+}
+
+#[tokio::test]
+async fn what_another_authority_has_stands_under_no_owner_and_comes_back_without_a_passed_deadline()
+{
+    let mut history = History::new();
+    history.born().await;
+    let when = "2024-03-01T00:00:00Z";
+    history.reported(when, 701).await;
+    history.due(when, 701, "2024-03-02T00:00:00Z").await;
+    for event in [
+        hazard::Event::OwnerAssigned {
+            owner: "property company".to_owned(),
+        },
+        hazard::Event::HazardReferred {
+            authority: "market supervision".to_owned(),
+            external_id: None,
+            reason: "theirs by law".to_owned(),
+            referred_by: id(1),
+        },
+    ] {
+        history.hazard(when, 701, event).await;
+    }
+    let case = |models: &Models| {
+        let board = models.case_board.read();
+        board.case(id(701)).expect("on the board").clone()
+    };
+    let referred = case(&folded(&history));
+    assert_eq!(referred.owner, None);
+    assert_eq!(referred.deadline, Some(at("2024-03-02T00:00:00Z")));
+    let returned = hazard::Event::ReferralReturned {
+        reason: "not theirs".to_owned(),
+        returned_by: id(1),
+    };
+    history.hazard("2024-03-09T00:00:00Z", 701, returned).await;
+    let back = case(&folded(&history));
+    assert_eq!((back.deadline, back.deadline_basis), (None, None));
 }

@@ -1,7 +1,7 @@
 use domain::ids::UnitId;
 
 use super::folded;
-use crate::fixture::{COMMUNITY, History, id};
+use crate::fixture::{COMMUNITY, History, at, id};
 use crate::read_models::members::Month;
 
 #[tokio::test]
@@ -25,7 +25,17 @@ async fn growth_is_counted_in_local_months_without_gaps() {
             (5, 0, 1, 1)
         ]
     );
-    assert_eq!((community.members(), community.active()), (1, 1));
+    let counts = |day: Option<&str>| {
+        let counts = community.counts(day.map(at));
+        (counts.members, counts.active)
+    };
+    assert_eq!(counts(None), (1, 1));
+    let days = [
+        "2024-01-31T15:59:58Z",
+        "2024-02-01T00:00:00Z",
+        "2024-05-01T00:00:00Z",
+    ];
+    assert_eq!(days.map(|day| counts(Some(day))), [(0, 0), (2, 2), (1, 1)]);
     let month = |month| Some(Month { year: 2024, month });
     let part = community.growth(month(2), month(3));
     assert_eq!(

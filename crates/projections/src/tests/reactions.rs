@@ -2,7 +2,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use domain::reactions::Reaction;
-use domain::{Command, Event, Refused, StreamName, reaction, unit};
+use domain::{Command, Event, Refused, StreamName, Visibility, reaction, unit};
 use eventlog::BoxFuture;
 use tempfile::TempDir;
 
@@ -181,6 +181,59 @@ async fn consequences_are_in_the_read_models_when_the_wait_ends() {
         );
         let work = engine.models().reaction_work.read();
         assert_eq!(work.partitions["hasty"].stuck.len(), 2);
+    }
+    reactions.stop().await;
+    engine.stop().await;
+}
+
+/// Reports a hazard in a unit that is not there yet, for work of `inspect` that stands stuck.
+const CONFIDED: Reaction = Reaction {
+    name: "confided",
+    settled_by: &[],
+    react: |stream, event, _| {
+        let answer = || Command::from(report(hazard_for(stream), id(LATER)));
+        let stuck = matches!(
+            event,
+            Event::Reaction(reaction::Event::ReactionStuck { .. })
+        );
+        let answers = stuck && stream.key() == "inspect";
+        answers.then(answer).into_iter().collect()
+    },
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_stuck_for_a_withheld_event_is_recorded_withheld_and_shown_without_its_cause() {
+    let town = Town::born().await;
+    let engine = Engine::start(town.log(), Options::default())
+        .await
+        .expect("started");
+    let reactions = start(&town, &[CONFIDED], None);
+    town.enable("inspect").await;
+    town.enable("confided").await;
+    let consequences = Consequences::new(reactions.clone(), Some(engine.clone()));
+    for (cause, visibility) in [(1, Visibility::Open), (2, Visibility::Withheld)] {
+        let stuck = reaction::Command::RecordStuck {
+            name: "inspect".to_owned(),
+            cause,
+            n: 0,
+            refusal: "NO_POLICY_SET".to_owned(),
+            message: "None is in force.".to_owned(),
+            visibility,
+        };
+        let position = town.run("system:reaction", stuck).await;
+        let followed = consequences.wait(position, SOON).await.expect("followed");
+        assert_eq!(followed.stuck, ["confided"]);
+        let (record, _) = town.events().pop().expect("an event");
+        assert_eq!(record.envelope.visibility, visibility);
+        let commit = town.log().commit_at(record.position).expect("readable");
+        let header = commit.expect("a commit").header;
+        assert_eq!(header.visibility, visibility);
+        let work = engine.models().reaction_work.read();
+        let stuck = &work.partitions["confided"].stuck[&(position, 0)];
+        let (shown, message) = stuck.shown(position);
+        let is_open = visibility == Visibility::Open;
+        assert_eq!((shown == position, !message.is_empty()), (is_open, is_open));
+        assert!(is_open || shown == 0);
     }
     reactions.stop().await;
     engine.stop().await;

@@ -23,7 +23,7 @@ fn breaches(town: &Town) -> Vec<(u128, String, String)> {
     let breaches = events
         .into_iter()
         .filter_map(|(recorded, event)| match event {
-            Event::Hazard(hazard::Event::DeadlineBreached { due_at }) => {
+            Event::Hazard(hazard::Event::DeadlineBreached { due_at, .. }) => {
                 let id = uuid::Uuid::parse_str(recorded.stream.key()).expect("an id");
                 let text = |at: domain::Instant| at.format("%m-%dT%H:%M:%S%.6f").to_string();
                 Some((
@@ -114,6 +114,31 @@ async fn one_step_and_many_steps_write_the_same_log() {
 }
 
 #[tokio::test]
+async fn a_major_hazard_not_reported_upward_in_time_is_breached_once_beside_its_own_deadline() {
+    let town = Town::born().await;
+    let hazard = id(701);
+    town.run("system:timer", super::town::report(hazard, id(STATION)))
+        .await;
+    let verify = hazard::Command::VerifyHazard {
+        hazard,
+        level: hazard::HazardLevel::Major,
+        urgency: Urgency::Yellow,
+    };
+    town.run("admin", verify).await;
+    let timers = timers(&town);
+    for day in ["2024-01-01T12:00:00Z", "2024-01-05T00:00:00Z"] {
+        timers.advance_to(at(day)).await.expect("fired");
+    }
+    super::timers::timers(&town)
+        .advance_to(at("2024-01-07T00:00:00Z"))
+        .await
+        .expect("nothing");
+    let row = |due: &str| (701, format!("{due}.000000"), format!("{due}.000001"));
+    let expected = [row("01-01T02:00:00"), row("01-02T00:00:00")];
+    assert_eq!(breaches(&town), expected);
+}
+
+#[tokio::test]
 async fn a_met_or_ended_deadline_records_nothing() {
     let town = Town::born().await;
     town.hazard(701, Urgency::Red).await;
@@ -140,14 +165,7 @@ async fn a_met_or_ended_deadline_records_nothing() {
         .advance_to(at("2024-01-05T00:00:00Z"))
         .await
         .expect("fired");
-    assert_eq!(
-        fired,
-        Fired {
-            taken: 0,
-            refused: 1
-        },
-        "the claim awaits re-inspection"
-    );
+    assert_eq!(fired, Fired::default(), "the claim awaits re-inspection");
     assert!(breaches(&town).is_empty());
 }
 
@@ -209,7 +227,14 @@ async fn timers_hold_still_while_the_import_batch_is_open() {
     }
     let due_at = at("2024-03-02T00:00:00Z");
     history
-        .hazard(when, 702, hazard::Event::DeadlineBreached { due_at })
+        .hazard(
+            when,
+            702,
+            hazard::Event::DeadlineBreached {
+                purpose: hazard::Purpose::Rectification,
+                due_at,
+            },
+        )
         .await;
     assert_eq!(first(&history), None);
     let applied = import_batch::Event::BatchApplied {
@@ -312,4 +337,69 @@ async fn what_is_held_for_a_redemption_falls_due_until_it_ends() {
     };
     history.one::<Redemption>(when, None, key, fulfilled).await;
     assert_eq!(first(&history), None);
+}
+
+#[test]
+fn every_refusal_that_only_says_not_now_puts_a_timer_off() {
+    use domain::{dispute, hazard, patrol_shift, redemption};
+    let all = [
+        dispute::Refusal::ALL
+            .iter()
+            .map(|it| it.refused().name)
+            .collect::<Vec<_>>(),
+        hazard::Refusal::ALL
+            .iter()
+            .map(|it| it.refused().name)
+            .collect(),
+        patrol_shift::Refusal::ALL
+            .iter()
+            .map(|it| it.refused().name)
+            .collect(),
+        redemption::Refusal::ALL
+            .iter()
+            .map(|it| it.refused().name)
+            .collect(),
+    ]
+    .concat();
+    let ends = [
+        "_NOT_DUE",
+        "_NOT_EXPIRED",
+        "_NOT_OVER",
+        "_NOT_OVERDUE",
+        "_NOT_MISSED_YET",
+        "_STILL_OPEN",
+    ];
+    let said: std::collections::BTreeSet<_> = all
+        .iter()
+        .map(String::as_str)
+        .filter(|name| ends.iter().any(|end| name.ends_with(end)))
+        .collect();
+    assert_eq!(said, crate::timers::NOT_NOW.iter().copied().collect());
+}
+
+#[tokio::test]
+async fn the_withdrawal_of_a_breach_after_the_end_keeps_nothing_of_a_hazard() {
+    let mut history = History::new();
+    history.born().await;
+    let when = "2024-03-01T00:00:00Z";
+    let (purpose, due_at) = (hazard::Purpose::Rectification, at("2024-03-02T00:00:00Z"));
+    history.reported(when, 701).await;
+    history.due(when, 701, "2024-03-02T00:00:00Z").await;
+    let closed = hazard::SourceClosing {
+        closed_at: at(when),
+        status: "Closed".to_owned(),
+        reason: None,
+    };
+    for event in [
+        hazard::Event::DeadlineBreached { purpose, due_at },
+        hazard::Event::ClosedBySource { closed },
+        hazard::Event::BreachWithdrawn {
+            purpose,
+            due_at,
+            fact: None,
+        },
+    ] {
+        history.hazard("2024-03-03T00:00:00Z", 701, event).await;
+    }
+    assert_eq!(due_list(&history).hazards_kept(), 0);
 }

@@ -1,19 +1,20 @@
 //! What falls due and when, folded from the log: one timer per stream, in due order.
 //!
 //! Knows no clock and hands nothing in. Timers of hazards that an open import batch created are
-//! held back until the batch is applied or rejected. It may know too much (a deadline that a claim
-//! has met): the decider refuses, and the entry is dropped.
+//! held back until the batch is applied or rejected.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use chrono::Duration;
 use domain::dispute::{self, Dispute};
+use domain::hazard::{self, Hazard};
 use domain::ids::{BatchId, DisputeId, HazardId, RedemptionId, ShiftId, UnitId};
 use domain::policy_set::PolicySet;
-use domain::unit::DEPTH_MAX;
+use domain::unit::Unit;
 use domain::{
-    Aggregate as _, Command, Event, Instant, Stamp, StreamName, hazard, import_batch, patrol_shift,
+    Aggregate as _, Command, Event, Instant, Stamp, StreamName, import_batch, patrol_shift,
     policy_set, redemption, unit,
 };
 use eventlog::RecordedEvent;
@@ -56,10 +57,12 @@ pub struct DueList {
     open_batches: HashSet<BatchId>,
     held: HashMap<BatchId, BTreeSet<StreamName>>,
     shifts: HashMap<StreamName, Shift>,
+    /// Hazards that are not closed, and what was reckoned to fall due next.
+    hazards: HashMap<StreamName, (Hazard, Option<hazard::Due>)>,
     /// Disputes that are not archived, and what was reckoned to fall due next.
     disputes: HashMap<StreamName, (Dispute, Option<dispute::Due>)>,
     policies: HashMap<UnitId, Vec<(Instant, Arc<PolicySet>)>>,
-    parents: HashMap<UnitId, UnitId>,
+    units: HashMap<UnitId, Unit>,
 }
 
 impl DueList {
@@ -93,6 +96,12 @@ impl DueList {
         self.order.is_empty()
     }
 
+    /// How many hazards are kept because they are not closed.
+    #[cfg(test)]
+    pub(crate) fn hazards_kept(&self) -> usize {
+        self.hazards.len()
+    }
+
     /// Takes the timer of a stream out, if it is still this one.
     pub fn remove(&mut self, due: &Due) {
         if self.is_current(due) {
@@ -120,7 +129,7 @@ impl DueList {
     pub fn apply(&mut self, recorded: &RecordedEvent, event: &Event) {
         let (stream, position) = (&recorded.stream, recorded.position);
         match event {
-            Event::Hazard(event) => self.hazard(stream, event, position),
+            Event::Hazard(event) => self.hazard(stream, event, &stamp(recorded)),
             Event::PatrolShift(event) => self.shift(stream, event, position),
             Event::ImportBatch(event) => self.batch(stream, event),
             Event::Dispute(event) => self.dispute(stream, event, &stamp(recorded)),
@@ -137,9 +146,13 @@ impl DueList {
                     self.reckon_all_shifts();
                 }
             }
-            Event::Unit(unit::Event::UnitFounded { parent, .. }) => {
-                if let (Some(parent), Ok(id)) = (parent, Uuid::parse_str(stream.key())) {
-                    self.parents.insert(UnitId(id), *parent);
+            Event::Unit(event) => {
+                if let Ok(id) = Uuid::parse_str(stream.key()) {
+                    let unit = self.units.entry(UnitId(id)).or_default();
+                    unit.evolve(event, &stamp(recorded));
+                }
+                if !matches!(event, unit::Event::UnitFounded { .. }) {
+                    self.reckon_all_shifts();
                 }
             }
             _ => {}
@@ -172,45 +185,51 @@ impl DueList {
         }
     }
 
-    fn hazard(&mut self, stream: &StreamName, event: &hazard::Event, position: u64) {
+    /// The aggregate says what falls due next; the timer changes only if that does, so that its
+    /// command id stays the same.
+    fn hazard(&mut self, stream: &StreamName, event: &hazard::Event, stamp: &Stamp) {
         use hazard::Event as E;
+        let Ok(id) = Uuid::parse_str(stream.key()).map(HazardId) else {
+            return;
+        };
         match event {
-            E::HazardReported { imported, .. } => {
-                if let Some(imported) = imported {
-                    self.batch_of.insert(stream.clone(), imported.batch);
-                }
+            E::HazardReported {
+                imported: Some(imported),
+                ..
+            } => {
+                self.batch_of.insert(stream.clone(), imported.batch);
             }
-            E::DeadlineSet { deadline } | E::ExtensionGranted { deadline, .. } => {
-                if let Ok(id) = Uuid::parse_str(stream.key()) {
-                    self.set(Due {
-                        at: deadline.due_at,
-                        stream: stream.clone(),
-                        command: hazard::Command::RecordBreach {
-                            hazard: HazardId(id),
-                            due_at: deadline.due_at,
-                        }
-                        .into(),
-                        cause: position,
-                        timer: "hazard_deadline",
-                    });
-                }
-            }
-            E::DeadlineBreached { .. } | E::HazardRecurred { .. } => self.clear(stream),
+            // Should it recur, it begins anew: nothing of what was sets a timer.
             E::HazardRejected { .. }
             | E::HazardLinkedAsDuplicate { .. }
             | E::HazardClosedOut { .. }
             | E::ClosedBySource { .. } => {
+                self.hazards.remove(stream);
                 self.clear(stream);
                 self.batch_of.remove(stream);
+                return;
             }
-            E::HazardVerified { .. }
-            | E::OwnerAssigned { .. }
-            | E::InterimMeasureTaken { .. }
-            | E::MajorHazardReportedUp { .. }
-            | E::RectificationClaimed { .. }
-            | E::ReinspectionPassed { .. }
-            | E::ReinspectionFailed { .. }
-            | E::BreachWithdrawn { .. } => {}
+            E::HazardReported { .. } | E::HazardRecurred { .. } => {}
+            // It may come after the hazard has ended, as the withdrawal of a breach does.
+            _ if !self.hazards.contains_key(stream) => return,
+            _ => {}
+        }
+        let (hazard, known) = self.hazards.entry(stream.clone()).or_default();
+        hazard.evolve(event, stamp);
+        let next = hazard.next_due(id);
+        if next == *known {
+            return;
+        }
+        known.clone_from(&next);
+        match next {
+            None => self.clear(stream),
+            Some((at, command)) => self.set(Due {
+                at,
+                stream: stream.clone(),
+                command: command.into(),
+                cause: stamp.position,
+                timer: "hazard_deadline",
+            }),
         }
     }
 
@@ -372,15 +391,12 @@ impl DueList {
     }
 
     fn policy(&self, unit: UnitId, at: Instant) -> Option<Arc<PolicySet>> {
-        let mut unit = Some(unit);
-        for _ in 0..=DEPTH_MAX {
-            let sets = self.policies.get(&unit?);
-            let in_force = sets.and_then(|sets| sets.iter().rev().find(|(from, _)| *from <= at));
-            if let Some((_, set)) = in_force {
-                return Some(Arc::clone(set));
-            }
-            unit = unit.and_then(|unit| self.parents.get(&unit).copied());
-        }
-        None
+        let look_up = |unit: UnitId| Ok::<_, Infallible>(self.units.get(&unit));
+        let Ok(path) = unit::tree::path(unit, at, &look_up);
+        path.iter().find_map(|unit| {
+            let mut sets = self.policies.get(unit)?.iter().rev();
+            let (_, set) = sets.find(|(from, _)| *from <= at)?;
+            Some(Arc::clone(set))
+        })
     }
 }

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use domain::dispute::{self, Dispute};
 use domain::genesis::Genesis;
-use domain::ids::{DisputeId, PersonId};
+use domain::ids::{DisputeId, PersonId, UnitId};
 use domain::member::Member;
-use domain::principal::Principal;
+use domain::person::Person;
+use domain::unit::Unit;
 use domain::{Aggregate as _, Instant, Visibility, personal};
 use eventlog::execute::{ExecuteError, Executor};
 use eventlog::{EventLog, RecordedEvent};
@@ -50,7 +51,7 @@ impl Viewer {
     pub(super) fn of(backend: &Backend, caller: Caller) -> Result<Self, Status> {
         let executor = backend.executor.clone();
         let read = || -> Result<_, ExecuteError> {
-            let person = executor.state::<Principal>(caller.principal)?.person;
+            let person = backend.acting_person(caller.principal)?;
             let genesis: Arc<Genesis> = backend.genesis()?;
             let administrator = person.is_some_and(|it| genesis.administrators.contains(&it));
             Ok((person, administrator))
@@ -80,10 +81,16 @@ impl Viewer {
                 executor,
                 ..
             } => {
-                let key = Member::key(record.community, *person);
-                let member = executor.state::<Member>(key);
-                let member = member.map_err(|error| status::of_execute(&error))?;
-                Ok(record.dispute.is_known_to(*person, &member, executor.now()))
+                let now = executor.now();
+                let look_up = |unit: UnitId| executor.state::<Unit>(unit).map(Some);
+                let owner = record.given.owner(record.community, now, &look_up);
+                let member = owner
+                    .and_then(|owner| executor.state::<Member>(Member::key(owner, *person)))
+                    .map_err(|error| status::of_execute(&error))?;
+                let stands = executor.state::<Person>(*person);
+                let stands = stands.map_err(|error| status::of_execute(&error))?;
+                let mut records = stands.duplicates.iter().chain([person]);
+                Ok(records.any(|it| record.dispute.is_known_to(*it, &member, now)))
             }
         }
     }

@@ -66,6 +66,7 @@ fn again(minutes: u32, voided: bool) -> Command {
 #[rustfmt::skip]
 fn rows() -> Vec<Row<'static>> {
     const GONE: &[&str] = &["held", "spent"];
+    const SPENT: &[&str] = &["spent"];
     const REVERSED: (&[&str], &str) = (&["reversed"], "AWARD_ALREADY_REVERSED");
     const NONE: (&[&str], &str) = (&["none"], "AWARD_NOT_FOUND");
     const EXPIRED: (&[&str], &str) = (&["expired"], "AWARD_EXPIRED");
@@ -74,12 +75,12 @@ fn rows() -> Vec<Row<'static>> {
     let unfreeze = Command::UnfreezeAccount { person: id(VOLUNTEER) };
     vec![
         (patrol(1, "2024-05-01T12:00:00Z").into(), timer(), &[(&["none"], "AwardGranted")], "AWARD_ALREADY_GRANTED"),
-        (again(20, false).into(), timer(), &[(&["none"], "AwardGranted"), REVERSED, (GONE, "AwardRevised + PointsOwed")], "AwardRevised"),
-        (again(60, true).into(), timer(), &[(&["none"], "NOTHING_TO_REVISE"), REVERSED, (GONE, "AwardRevised + PointsOwed")], "AwardRevised"),
-        (again(60, false).into(), timer(), &[(&["none"], "AwardGranted"), REVERSED], "NOTHING_TO_REVISE"),
+        (again(20, false).into(), timer(), &[(&["none"], "AwardGranted"), REVERSED, (SPENT, "AwardRevised + PointsOwed")], "AwardRevised"),
+        (again(60, true).into(), timer(), &[(&["none"], "ActivityVoided"), REVERSED, (SPENT, "AwardRevised + PointsOwed")], "AwardRevised"),
+        (again(60, false).into(), timer(), &[(&["none"], "AwardGranted"), REVERSED], "AwardRevised"),
         (reverse(1, ReversalMode::PendingOnly).into(), captain(), &[NONE, REVERSED, EXPIRED, (&["pending"], "AwardReversed")], "AWARD_ALREADY_VESTED"),
         (reverse(1, ReversalMode::WithinBalance).into(), captain(), &[NONE, REVERSED, EXPIRED, (GONE, "BALANCE_TOO_SMALL")], "AwardReversed"),
-        (reverse(1, ReversalMode::IntoDebt).into(), captain(), &[NONE, REVERSED, EXPIRED, (GONE, "AwardReversed + PointsOwed")], "AwardReversed"),
+        (reverse(1, ReversalMode::IntoDebt).into(), captain(), &[NONE, REVERSED, EXPIRED, (SPENT, "AwardReversed + PointsOwed")], "AwardReversed"),
         (freeze().into(), captain(), &[(&["none"], "ACCOUNT_NOT_FOUND"), (&["frozen"], "ACCOUNT_IS_FROZEN")], "AccountFrozen"),
         (unfreeze.into(), captain(), &[(&["none"], "ACCOUNT_NOT_FOUND"), (&["frozen"], "AccountUnfrozen")], "ACCOUNT_NOT_FROZEN"),
     ]

@@ -266,3 +266,64 @@ fn help_is_verified_once_by_another_after_the_notice_period() {
     verified.refuses(help(3), &late(2), Refusal::HelpAlreadyVerified);
     archived(void()).refuses(help(3), &late(2), Refusal::PeaceNotHeld);
 }
+
+/// One person turns out to be another.
+fn merged(history: History, person: u128, duplicate: u128, cx: &Context) -> History {
+    let merge = crate::person::Command::MergePersons {
+        person: id(person),
+        duplicate: id(duplicate),
+    };
+    history.then(merge, cx)
+}
+
+#[test]
+fn a_party_under_another_record_is_no_mediator_and_no_expert() {
+    let admin = february(1, 1, 9);
+    let form = ask(Ask::FormPanel { panel: panel() });
+    let accept = ask(Ask::AcceptDispute);
+    let before = consented().then(accept, &february(2, 1, 9));
+    assert_eq!(
+        before.outcome(form.clone(), &february(2, 1, 10)),
+        "PanelFormed"
+    );
+    let history = merged(before.clone(), 7, 5, &admin);
+    history.refuses(form.clone(), &february(2, 1, 10), Refusal::MediatorIsParty);
+    // Nor sits anybody there twice.
+    let twice = merged(before, 8, 7, &admin);
+    twice.refuses(form, &february(2, 1, 10), Refusal::PanelNotAllowed);
+    let question = ask(Ask::RequestAssessment {
+        assessment: id(650),
+        expert: id(4),
+        question: text(),
+    });
+    let cx = february(2, 1, 10);
+    assert_eq!(
+        accepted().outcome(question.clone(), &cx),
+        "ExpertAssessmentRequested"
+    );
+    let history = merged(accepted(), 4, 5, &admin);
+    history.refuses(question, &cx, Refusal::ExpertNotAllowed);
+}
+
+#[test]
+fn help_is_verified_once_for_a_person_and_never_for_a_party() {
+    let help = |person| ask(Ask::VerifyHelp { person: id(person) });
+    let history = performed().then(help(3), &late(1));
+    assert_eq!(history.outcome(help(2), &late(1)), "HelpVerified");
+    let history = merged(history, 3, 2, &late(1));
+    history.refuses(help(2), &late(1), Refusal::HelpAlreadyVerified);
+    let party = merged(performed(), 3, 5, &late(1));
+    party.refuses(help(3), &late(1), Refusal::MediatorIsParty);
+}
+
+#[test]
+fn a_relapse_is_between_the_same_persons_under_whichever_record() {
+    let history = merged(performed(), 4, 5, &february(1, 11, 8));
+    let mut again = register_as(602, visit(), Some(600));
+    if let Ask::RegisterDispute { parties, .. } = &mut again.ask {
+        *parties = vec![id(4), id(6)];
+    }
+    let outcome = history.outcome(again.clone(), &february(3, 11, 9));
+    assert!(outcome.ends_with("RelapseLinked"), "{outcome}");
+    performed().refuses(again, &february(3, 11, 9), Refusal::RelapseOfOthers);
+}

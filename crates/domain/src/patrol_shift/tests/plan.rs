@@ -152,13 +152,15 @@ fn only_the_system_records_a_missed_shift_and_only_after_the_time_of_grace() {
 }
 
 #[test]
-fn a_timer_runs_for_a_planned_shift_and_for_one_in_progress_only() {
+fn a_timer_runs_for_a_planned_shift_and_for_one_that_is_walked_only() {
     let text = include_str!("../../../../../policies/pilot.toml");
     let policy = policy_set::PolicySet::parse(text).expect("the pilot's set");
     for state in STATES {
         let expected = match state {
             ShiftState::Planned => Some((clock("12:30:00"), ShiftTimer::Missed)),
-            ShiftState::InProgress => Some((clock("14:30:00"), ShiftTimer::AutoCheckOut)),
+            ShiftState::InProgress | ShiftState::HandedOver => {
+                Some((clock("14:30:00"), ShiftTimer::AutoCheckOut))
+            }
             _ => None,
         };
         let shift = in_state(state).state::<PatrolShift>(id::<ShiftId>(SHIFT));

@@ -131,6 +131,55 @@ fn no_minute_counts_twice_however_many_shifts_overlap() {
     assert_eq!(verified_part(&events), (clock("12:20:00"), Vec::new(), 0));
 }
 
+/// One person turns out to be another.
+fn merged(history: History, person: u128, duplicate: u128) -> History {
+    use crate::person::{Event, Person};
+    let merged = Event::PersonsMerged {
+        into: id(person),
+        merged_by: id(1),
+    };
+    let taken = Event::RecordsTakenOver {
+        duplicates: vec![id(duplicate)],
+        identity_claim: None,
+        merged_by: id(1),
+    };
+    history
+        .and::<Person>(id::<PersonId>(duplicate), merged, clock("16:30:00"))
+        .and::<Person>(id::<PersonId>(person), taken, clock("16:30:00"))
+}
+
+#[test]
+fn no_minute_counts_twice_under_two_records_of_a_person() {
+    let of = |command: Command| {
+        edited(command, |command| match command {
+            Command::FileLateShift { shift, .. }
+            | Command::ApproveLateShift { shift }
+            | Command::VerifyParticipation { shift, .. } => *shift = id(OTHER_SHIFT),
+            _ => {}
+        })
+    };
+    let parts = vec![part(4, clock("12:30:00"), clock("13:45:00"))];
+    let history = completed()
+        .then(verify(3), &captain("15:00:00"))
+        .then(of(file(parts)), &person(5, "16:00:00"))
+        .then(of(approve()), &captain("16:00:00"));
+    let events = decided(&history, of(verify(4)), &captain("17:00:00"));
+    assert_eq!(verified_part(&events).2, 75);
+    let history = merged(history, 3, 4);
+    let events = decided(&history, of(verify(4)), &captain("17:00:00"));
+    // 12:00 to 13:30 is held by the other record.
+    assert_eq!(verified_part(&events).2, 15);
+}
+
+#[test]
+fn who_filed_it_under_another_record_does_not_approve_it() {
+    let history = team().then(file_one(), &person(5, "16:00:00"));
+    let history = merged(history, CAPTAIN, 5);
+    let captain = captain("17:00:00");
+    history.refuses(approve(), &captain, Refusal::ApproverFiledIt);
+    history.refuses(reject_filing(), &captain, Refusal::ApproverFiledIt);
+}
+
 #[test]
 fn a_part_across_midnight_of_the_units_zone_is_held_by_both_days() {
     // Midnight in Shanghai is 16:00 in UTC.
@@ -229,8 +278,8 @@ fn a_late_filing_beyond_the_window_needs_somebody_who_neither_walked_nor_filed_i
     );
     let verified = history
         .then(approve(), &person(1, "17:00:00"))
-        .then(verify(3), &person(OFFICER, "18:00:00"))
-        .then(verify(CAPTAIN), &person(OFFICER, "18:00:00"));
+        .then(verify(3), &person(INSTRUCTOR, "18:00:00"))
+        .then(verify(CAPTAIN), &person(INSTRUCTOR, "18:00:00"));
     assert_eq!(
         verified.state::<PatrolShift>(id::<ShiftId>(SHIFT)).state,
         ShiftState::Verified

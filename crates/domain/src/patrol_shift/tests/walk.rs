@@ -372,3 +372,44 @@ fn whoever_forgets_to_check_out_earns_no_time_after_the_planned_end() {
         .collect();
     assert_eq!(minutes, [120, 30]);
 }
+
+#[test]
+fn checkpoints_off_the_route_are_bounded_and_those_on_it_are_always_scanned() {
+    let cx = person(3, "14:00:00");
+    let mut history = completed();
+    for n in 10..=10 + OFF_ROUTE_MAX as u128 {
+        history = install(history, n, 101);
+    }
+    let last = 10 + OFF_ROUTE_MAX as u128;
+    for n in 10..last {
+        history = history.then(scan(3, n, "12:30:00"), &cx);
+    }
+    history.refuses(scan(3, last, "12:31:00"), &cx, Refusal::TooManyScans);
+    for known in [0, 10] {
+        let answer = outcome(&history, &scan(3, known, "12:31:00"), &cx);
+        assert_eq!(answer, "LateScanRecorded");
+    }
+}
+
+#[test]
+fn a_late_scan_is_read_as_it_was_stored_before_and_as_it_is_now() {
+    let with_zone = completed()
+        .when(scan(3, 0, "12:30:00"), &person(3, "14:00:00"))
+        .expect("taken");
+    let [crate::Event::PatrolShift(event)] = &with_zone[..] else {
+        panic!("one event of the shift");
+    };
+    let mut stored = serde_json::to_value(event).expect("it is written");
+    let read = |stored: &serde_json::Value| -> Event {
+        serde_json::from_value(stored.clone()).expect("it is read")
+    };
+    assert_eq!(read(&stored), *event);
+    let payload = stored["LateScanRecorded"]
+        .as_object_mut()
+        .expect("its fields");
+    assert!(payload.remove("zone").is_some(), "the zone is written");
+    let Event::LateScanRecorded { zone, .. } = read(&stored) else {
+        panic!("a late scan");
+    };
+    assert_eq!(zone, None);
+}

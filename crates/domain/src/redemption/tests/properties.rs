@@ -7,185 +7,347 @@ use super::*;
 use crate::account::ReversalMode;
 use crate::testing::any_history;
 
-/// What happens next in a random history.
+/// Awards of one person: activities on four days, whose cap gives parts of an award.
+const AWARDS: u128 = 8;
+
+/// What happens next in a random history; which redemption it happens to is picked among those that
+/// stand fitly.
 #[derive(Debug, Clone)]
 enum Move {
     Grant(u128),
     Revise(u128, bool),
     Reverse(u128, ReversalMode),
+    Freeze(bool),
     Request,
-    Confirm(usize),
-    Fulfil(usize),
+    /// Confirmed if reserved, handed over if ready.
+    Goes(usize),
     Cancel(usize),
     Fail(usize),
     Expire(usize),
     Return(usize),
     Receive(u32),
+    Count(u32),
     Reprice(u32),
+    Limit(u32),
 }
 
 fn moves() -> impl Strategy<Value = Move> {
-    let which = || 0..6_usize;
-    let award = || 0..8_u128;
+    let which = || 0..100_usize;
+    let award = || 0..AWARDS;
     let mode = prop_oneof![
-        Just(ReversalMode::PendingOnly),
-        Just(ReversalMode::WithinBalance),
-        Just(ReversalMode::IntoDebt),
+        1 => Just(ReversalMode::PendingOnly),
+        1 => Just(ReversalMode::WithinBalance),
+        3 => Just(ReversalMode::IntoDebt),
     ];
     prop_oneof![
-        4 => award().prop_map(Move::Grant),
-        2 => (award(), any::<bool>()).prop_map(|(n, voided)| Move::Revise(n, voided)),
-        2 => (award(), mode).prop_map(|(n, mode)| Move::Reverse(n, mode)),
-        5 => Just(Move::Request),
-        4 => which().prop_map(Move::Confirm),
-        4 => which().prop_map(Move::Fulfil),
+        6 => award().prop_map(Move::Grant),
+        6 => (award(), any::<bool>()).prop_map(|(n, voided)| Move::Revise(n, voided)),
+        4 => (award(), mode).prop_map(|(n, mode)| Move::Reverse(n, mode)),
+        1 => proptest::bool::weighted(0.2).prop_map(Move::Freeze),
+        6 => Just(Move::Request),
+        14 => which().prop_map(Move::Goes),
         1 => which().prop_map(Move::Cancel),
         1 => which().prop_map(Move::Fail),
         2 => which().prop_map(Move::Expire),
-        2 => which().prop_map(Move::Return),
-        1 => (1..3_u32).prop_map(Move::Receive),
-        1 => (10..120_u32).prop_map(Move::Reprice),
+        3 => which().prop_map(Move::Return),
+        1 => (1..4_u32).prop_map(Move::Receive),
+        1 => (0..6_u32).prop_map(Move::Count),
+        1 => (10..90_u32).prop_map(Move::Reprice),
+        1 => (1..9_u32).prop_map(Move::Limit),
     ]
 }
 
-/// The pilot's rules, but points of publicity expire a month after they vest.
-fn shop_with_expiry() -> History {
-    let text =
-        include_str!("../../../../../policies/pilot.toml").replace("version = 1", "version = 2");
-    let from = "code = \"PUBLICITY\"\n";
-    assert!(text.contains(from));
-    let adopt = crate::policy_set::Command::AdoptPolicySet {
-        unit: id(101),
-        text: text.replacen(from, "code = \"PUBLICITY\"\nexpiry_months = 1\n", 1),
-        effective_from: None,
-    };
-    let start = at("2024-01-02T00:00:00Z");
-    shop(team().then(adopt, &by(id(1), start)), 2)
+/// Minutes mostly, so that reservations can be confirmed; days sometimes, so that lots vest and die.
+fn pauses() -> impl Strategy<Value = i64> {
+    prop_oneof![
+        8 => 1..5_i64,
+        1 => (1..9_i64).prop_map(|days| days * 24 * 60),
+    ]
 }
 
-/// The command of a move, and who gives it: persons 3 and 4 earn and spend, in turns.
-fn command(step: usize, what: &Move, fact: u64, now: Instant) -> (crate::Command, Context) {
-    let person = if step.is_multiple_of(2) { 3 } else { 4 };
-    let at_hand = |which: usize| 800 + u128::try_from(which).expect("small");
-    let own = |which: usize| {
-        if which.is_multiple_of(2) {
-            by(id(3), now)
-        } else {
-            by(id(4), now)
-        }
-    };
-    let day = at("2024-02-01T12:00:00Z");
-    match what {
-        Move::Grant(n) => (grant(3, *n, day).into(), by_system(now)),
-        Move::Revise(n, voided) => {
-            let (person, activity) = publicity(3, *n, fact, day);
-            let voided = *voided;
-            let revise = account::Command::ReviseAward {
-                person,
-                activity,
-                voided,
-            };
-            (revise.into(), by_system(now))
-        }
-        Move::Reverse(n, mode) => {
-            let award = account::award_id(id(10_000 + n), id(3), "PUBLICITY");
-            let reverse = account::Command::ReverseAward {
-                person: id(3),
-                award,
-                reason: crate::Personal::new("was not there"),
-                mode: *mode,
-            };
-            (reverse.into(), by(id(2), now))
-        }
-        Move::Request => {
-            let redemption = 800 + u128::try_from(step).expect("small") % 6;
-            (request_as(redemption).into(), by(id(person), now))
-        }
-        Move::Confirm(which) => (confirm_as(at_hand(*which)).into(), own(*which)),
-        Move::Fulfil(which) => (fulfil_as(at_hand(*which), CODE).into(), by(id(5), now)),
-        Move::Cancel(which) => (cancel_as(at_hand(*which)).into(), by(id(5), now)),
-        Move::Fail(which) => (fail_as(at_hand(*which)).into(), by(id(5), now)),
-        Move::Expire(which) => (expire_as(at_hand(*which)).into(), by_system(now)),
-        Move::Return(which) => (return_as(at_hand(*which)).into(), by(id(6), now)),
-        Move::Receive(count) => {
-            let receive = reward_item::Ask::ReceiveStock {
-                count: *count,
-                paper: None,
-            };
-            (item(receive).into(), by(id(5), now))
-        }
-        Move::Reprice(price) => {
-            let change = reward_item::Ask::ChangePrice {
-                price: *price,
-                from: None,
-            };
-            (item(change).into(), by(id(2), now))
-        }
-    }
+type Step = (Move, bool, i64);
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    proptest::collection::vec((moves(), any::<bool>(), pauses()), 1..90)
 }
 
-/// What must hold of both accounts, the item and all redemptions together.
-fn check(history: &History, now: Instant) -> Result<(), TestCaseError> {
-    let (mut held, mut spent, mut reserved, mut issued) = (0, 0, 0, 0);
-    for n in 800..806_u128 {
-        let redemption = history.state::<Redemption>(id::<RedemptionId>(n));
-        let points = u64::from(redemption.points);
-        match redemption.state {
-            state if state.holds() => {
-                held += points;
-                reserved += 1;
-            }
-            RedemptionState::Fulfilled => {
-                spent += points;
-                issued += 1;
-            }
-            _ => {}
-        }
-    }
-    let (mut held_in_accounts, mut spent_in_accounts) = (0, 0);
-    for person in [3, 4] {
-        let account = history.state::<Account>(id::<PersonId>(person));
-        prop_assert!(account.is_conserved());
-        let balance = account.balance_at(now);
-        prop_assert!(balance.is_conserved(), "{balance:?}");
-        prop_assert!(
-            balance.debt == 0 || balance.pending + balance.spendable == 0,
-            "{balance:?}"
-        );
-        held_in_accounts += balance.held;
-        spent_in_accounts += balance.spent;
-    }
-    prop_assert_eq!((held, spent), (held_in_accounts, spent_in_accounts));
-    let item = rice(history);
-    prop_assert_eq!((reserved, issued), (item.reserved(), item.issued));
-    prop_assert!(item.reserved() + item.issued <= item.received);
-    Ok(())
+/// A random history on its way.
+struct Run {
+    history: History,
+    world: World,
+    now: Instant,
+    /// Redemptions asked for so far, from 800 on.
+    asked: u128,
+    fact: u64,
+    /// How often each event came.
+    counts: std::collections::BTreeMap<String, usize>,
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
-
-    #[test]
-    fn every_point_and_every_piece_is_in_one_place_after_any_history(
-        moves in proptest::collection::vec((moves(), 0..4_i64), 1..60),
-    ) {
-        let mut history = shop_with_expiry();
-        let cheap = reward_item::Ask::ChangePrice { price: 60, from: None };
-        let mut now = at("2024-02-10T00:00:00Z");
-        history = history.then(item(cheap), &by(id(2), now));
-        for (step, (what, days)) in moves.iter().enumerate() {
-            now += chrono::Duration::days(*days) + chrono::Duration::minutes(1);
-            let fact = 2 + u64::try_from(step).expect("small");
-            let (command, cx) = command(step, what, fact, now);
-            if history.when(command.clone(), &cx).is_ok() {
-                history = history.then(command, &cx);
+impl Run {
+    fn new() -> Self {
+        let cheap = reward_item::Ask::ChangePrice {
+            price: 40,
+            from: None,
+        };
+        let now = at("2024-02-10T00:00:00Z");
+        let mut history = shop_with_expiry().then(item(cheap), &by(id(2), now));
+        for person in [3, 4] {
+            for n in 0..AWARDS / 2 {
+                let day = at("2024-02-01T12:00:00Z") + chrono::Duration::days(day_of(n));
+                history = history.then(grant(person, n, day), &by_system(day));
             }
-            check(&history, now)?;
+        }
+        Self {
+            world: history.world(),
+            history,
+            now,
+            asked: 0,
+            fact: 1,
+            counts: std::collections::BTreeMap::new(),
+        }
+    }
+
+    fn state<A: Aggregate>(&self, key: impl std::fmt::Display) -> std::sync::Arc<A> {
+        self.world.state::<A>(key).expect("a whole world")
+    }
+
+    fn redemptions(&self) -> Vec<(u128, std::sync::Arc<Redemption>)> {
+        let ids = 800..800 + self.asked;
+        ids.map(|n| (n, self.state::<Redemption>(id::<RedemptionId>(n))))
+            .collect()
+    }
+
+    /// One of the redemptions that stand so; none if there is none.
+    fn pick(&self, which: usize, stands: impl Fn(&Redemption) -> bool) -> Option<(u128, PersonId)> {
+        let mut fit = self.redemptions();
+        fit.retain(|(_, redemption)| stands(redemption));
+        let at = which.checked_rem(fit.len())?;
+        Some((fit[at].0, fit[at].1.person?))
+    }
+
+    /// The command of a move, and who gives it.
+    fn command(&mut self, what: &Move, first: bool) -> Option<(crate::Command, Context)> {
+        let now = self.now;
+        let person = if first { 3 } else { 4 };
+        let day = |n| at("2024-02-01T12:00:00Z") + chrono::Duration::days(day_of(n));
+        let is_ready = |it: &Redemption| it.state == RedemptionState::ReadyForPickup;
+        let holds = |it: &Redemption| it.state.holds();
+        self.fact += 1;
+        let asked: (crate::Command, Context) = match what {
+            Move::Grant(n) => (grant(person, *n, day(*n)).into(), by_system(now)),
+            Move::Revise(n, voided) => {
+                let (person, activity) = publicity(person, *n, self.fact, day(*n));
+                let voided = *voided;
+                let revise = account::Command::ReviseAward {
+                    person,
+                    activity,
+                    voided,
+                };
+                (revise.into(), by_system(now))
+            }
+            Move::Reverse(n, mode) => {
+                let person = id(person);
+                let reverse = account::Command::ReverseAward {
+                    person,
+                    award: account::award_id(id(10_000 + n), person, "PUBLICITY"),
+                    reason: crate::Personal::new("was not there"),
+                    mode: *mode,
+                };
+                (reverse.into(), by(id(2), now))
+            }
+            Move::Freeze(true) => {
+                let person = id(person);
+                let reason = crate::Personal::new("under review");
+                let freeze = account::Command::FreezeAccount { person, reason };
+                (freeze.into(), by(id(2), now))
+            }
+            Move::Freeze(false) => {
+                let thaw = account::Command::UnfreezeAccount { person: id(person) };
+                (thaw.into(), by(id(2), now))
+            }
+            Move::Request => {
+                self.asked += 1;
+                (request_as(799 + self.asked).into(), by(id(person), now))
+            }
+            Move::Goes(which) => {
+                let goes = |it: &Redemption| holds(it) && it.held_until >= Some(now);
+                let (n, person) = self.pick(*which, goes)?;
+                if is_ready(&self.state::<Redemption>(id::<RedemptionId>(n))) {
+                    (fulfil_as(n, CODE).into(), by(id(5), now))
+                } else {
+                    (confirm_as(n).into(), by(person, now))
+                }
+            }
+            Move::Cancel(which) => {
+                let (n, _) = self.pick(*which, holds)?;
+                (cancel_as(n).into(), by(id(5), now))
+            }
+            Move::Fail(which) => {
+                let (n, _) = self.pick(*which, is_ready)?;
+                (fail_as(n).into(), by(id(5), now))
+            }
+            Move::Expire(which) => {
+                let over = |it: &Redemption| it.state.holds() && it.held_until < Some(now);
+                let (n, _) = self.pick(*which, over)?;
+                (expire_as(n).into(), by_system(now))
+            }
+            Move::Return(which) => {
+                let handed = |it: &Redemption| it.state == RedemptionState::Fulfilled;
+                let (n, _) = self.pick(*which, handed)?;
+                (return_as(n).into(), by(id(6), now))
+            }
+            Move::Receive(count) => {
+                let (count, paper) = (*count, None);
+                let receive = reward_item::Ask::ReceiveStock { count, paper };
+                (item(receive).into(), by(id(5), now))
+            }
+            Move::Count(counted) => {
+                let counted = *counted;
+                let count = reward_item::Ask::CountStock { counted };
+                (item(count).into(), by(id(5), now))
+            }
+            Move::Reprice(price) => {
+                let (price, from) = (*price, None);
+                let change = reward_item::Ask::ChangePrice { price, from };
+                (item(change).into(), by(id(2), now))
+            }
+            Move::Limit(count) => {
+                let limit = reward_item::Bound {
+                    period: None,
+                    count: *count,
+                };
+                let limit = reward_item::Ask::SetPerPersonLimit { limit };
+                (item(limit).into(), by(id(2), now))
+            }
+        };
+        Some(asked)
+    }
+
+    fn step(&mut self, (what, first, minutes): &Step) {
+        self.now += chrono::Duration::minutes(*minutes);
+        let Some((command, cx)) = self.command(what, *first) else {
+            return;
+        };
+        let Ok(events) = self.history.when(command.clone(), &cx) else {
+            return;
+        };
+        let names: Vec<_> = events.iter().map(|event| event.encode().0).collect();
+        let frees = |name: &String| *name == "HoldReleased" || *name == "PointsReturned";
+        if names.iter().any(frees) && names.iter().any(|name| *name == "PointsExpired") {
+            *self
+                .counts
+                .entry("freed after death".to_owned())
+                .or_default() += 1;
+        }
+        for name in names {
+            *self.counts.entry(name.clone()).or_default() += 1;
+        }
+        self.history = std::mem::take(&mut self.history).then(command, &cx);
+        self.world = self.history.world();
+    }
+
+    /// What must hold of both accounts, the item and all redemptions together.
+    fn check(&self, now: Instant) -> Result<(), TestCaseError> {
+        let (mut held, mut spent, mut reserved, mut issued) = (0, 0, 0, 0);
+        for (_, redemption) in self.redemptions() {
+            let points = u64::from(redemption.points);
+            match redemption.state {
+                state if state.holds() => {
+                    held += points;
+                    reserved += 1;
+                }
+                RedemptionState::Fulfilled => {
+                    spent += points;
+                    issued += 1;
+                }
+                _ => {}
+            }
+        }
+        let (mut held_in_accounts, mut spent_in_accounts) = (0, 0);
+        for person in [3, 4] {
+            let account = self.state::<Account>(id::<PersonId>(person));
+            prop_assert!(account.is_conserved());
+            let balance = account.balance_at(now);
+            prop_assert!(balance.is_conserved(), "{balance:?}");
+            let unpaid = account.totals.unpaid();
+            prop_assert!(
+                unpaid == 0 || balance.pending + balance.spendable == 0,
+                "{balance:?}"
+            );
+            prop_assert!(
+                balance.debt <= balance.held + balance.spent,
+                "only what is set aside or was had is owed: {balance:?}"
+            );
+            for lot in account.lots.values() {
+                prop_assert!(
+                    lot.owed == 0 || lot.left() == 0,
+                    "pays itself first: {lot:?}"
+                );
+            }
+            held_in_accounts += balance.held;
+            spent_in_accounts += balance.spent;
+        }
+        prop_assert_eq!((held, spent), (held_in_accounts, spent_in_accounts));
+        let item = self.state::<RewardItem>(id::<RewardItemId>(700));
+        prop_assert_eq!((reserved, issued), (item.reserved(), item.issued));
+        prop_assert!(item.issued <= item.received);
+        Ok(())
+    }
+
+    fn walk(mut self, steps: &[Step]) -> Result<Self, TestCaseError> {
+        for step in steps {
+            self.step(step);
+            self.check(self.now)?;
         }
         // And on any later day, when more has vested and expired.
         for days in [5, 20, 60] {
-            check(&history, now + chrono::Duration::days(days))?;
+            self.check(self.now + chrono::Duration::days(days))?;
         }
+        Ok(self)
+    }
+}
+
+fn day_of(n: u128) -> i64 {
+    i64::try_from(n % 4).expect("small")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn every_point_and_every_piece_is_in_one_place_after_any_history(steps in steps()) {
+        Run::new().walk(&steps)?;
+    }
+}
+
+#[test]
+fn random_histories_come_by_everything_that_can_happen_to_points() {
+    use proptest::strategy::ValueTree as _;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut counts = std::collections::BTreeMap::<String, usize>::new();
+    for _ in 0..60 {
+        let steps = steps().new_tree(&mut runner).expect("a history").current();
+        let run = Run::new().walk(&steps).expect("all holds");
+        for (name, count) in run.counts {
+            *counts.entry(name).or_default() += count;
+        }
+    }
+    for (name, least) in [
+        ("PointsHeld", 100),
+        ("HoldReleased", 40),
+        ("PointsSpent", 40),
+        ("PointsReturned", 20),
+        ("PointsExpired", 30),
+        ("PointsOwed", 5),
+        ("DebtRepaid", 3),
+        ("DebtWithdrawn", 1),
+        ("AwardRevised", 10),
+        ("ActivityVoided", 3),
+        ("AwardReversed", 10),
+        ("freed after death", 1),
+    ] {
+        let found = counts.get(name).copied().unwrap_or_default();
+        assert!(found >= least, "{name}: {found} of {least}; {counts:?}");
     }
 }
 

@@ -17,17 +17,44 @@ fn points_and_goods_move_together_through_every_end() {
 }
 
 #[test]
-fn a_request_reads_every_stream_that_it_depends_on() {
+fn every_decision_reads_the_streams_that_it_writes() {
+    let renew = Ask::RenewCode {
+        code: hash(800, CODE),
+    };
+    let late = by_system(at(LATE));
+    for (history, command, cx, written) in [
+        (base(), request(), july(3, 0), 4),
+        (reserved(), confirm(), july(3, 5), 1),
+        (ready(), of(800, renew), july(3, 6), 1),
+        (ready(), fulfil(), july(5, 10), 3),
+        (ready(), cancel_as(800), july(3, 10), 4),
+        (ready(), fail_as(800), july(5, 10), 4),
+        (ready(), expire_as(800), late, 4),
+        (fulfilled(), return_as(800), july(6, 20), 4),
+    ] {
+        let (decision, read) = history.by_asking(command.clone(), &cx);
+        let streams: std::collections::BTreeSet<_> =
+            decision.events.iter().map(|event| &event.stream).collect();
+        assert_eq!(streams.len(), written, "{command:?}");
+        for stream in streams {
+            assert!(read.contains(stream), "{command:?} writes {stream} unread");
+        }
+    }
+}
+
+#[test]
+fn an_account_that_does_not_add_up_is_named_and_moves_nothing() {
+    let mut world = base().world();
+    let person: PersonId = id(3);
+    let account = world.state::<Account>(person).expect("a whole world");
+    let mut broken = Account::clone(&account);
+    broken.totals.granted += 1;
+    world.put(Account::stream(person), std::sync::Arc::new(broken));
     let command: crate::Command = request().into();
-    let decision = command.decide(&base().world(), &july(3, 0)).expect("taken");
-    let written: std::collections::BTreeSet<_> = decision
-        .events
-        .iter()
-        .map(|event| event.stream.category())
-        .collect();
-    let expected = ["account", "redemption", "reward_item", "reward_use"];
-    assert_eq!(written, expected.into());
-    assert_eq!(decision.policy_sets, ["pilot/1"]);
+    let Err(crate::refusal::Stop::Refused(refused)) = command.decide(&world, &july(3, 0)) else {
+        panic!("must be refused");
+    };
+    assert_eq!(refused.name, "ACCOUNT_NOT_CONSERVED");
 }
 
 #[test]

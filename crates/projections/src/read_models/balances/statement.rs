@@ -33,6 +33,10 @@ pub enum LineKind {
     Owed,
     /// What is owed was paid out of this lot.
     Repaid,
+    /// Points of this lot came back: so much less of it is owed.
+    Withdrawn,
+    /// What this lot had paid came back to it.
+    Refunded,
 }
 
 /// A line of a statement.
@@ -62,6 +66,10 @@ pub struct Line<'a> {
     pub pending: u64,
     /// Spendable after this line.
     pub spendable: u64,
+    /// When the points of the lot can be spent.
+    pub vests_at: Instant,
+    /// When they expire.
+    pub expires_at: Option<Instant>,
     /// By how much this line changes what is pending, and what can be spent.
     pub(super) change: (i64, i64),
 }
@@ -77,9 +85,13 @@ enum Phase {
 /// A lot on its way through its postings.
 struct Walk<'a> {
     lot: &'a Lot,
+    /// When it can be spent and when it expires, by what is known.
+    dates: (Instant, Option<Instant>),
     phase: Phase,
     /// What is left; below zero while it is missing.
     rest: i64,
+    /// What lines have told to be expired.
+    told: i64,
     lines: Vec<Line<'a>>,
 }
 
@@ -102,6 +114,8 @@ impl<'a> Walk<'a> {
             recorded_at: self.lot.recorded_at,
             pending: 0,
             spendable: 0,
+            vests_at: self.dates.0,
+            expires_at: self.dates.1,
             change: (0, 0),
         }
     }
@@ -116,16 +130,29 @@ impl<'a> Walk<'a> {
             Phase::Vested => (0, change),
             Phase::Dead => (0, 0),
         };
-        let came_back = self.phase == Phase::Dead && change > 0;
-        let expired = came_back.then(|| Line {
-            kind: LineKind::Expired,
-            points: u32::try_from(change).unwrap_or(0),
-            change: (0, 0),
-            ..line.clone()
-        });
         self.lines.push(line);
-        // What comes back to a dead lot is dead at once.
-        self.lines.extend(expired);
+    }
+
+    /// What came back to a dead lot is dead at once: told when all lines of one commit are, since a
+    /// later one of them may take it away again.
+    fn tell_dead(&mut self) {
+        let more = self.free() - self.told;
+        let last = self
+            .lines
+            .last()
+            .filter(|_| self.phase == Phase::Dead && more > 0);
+        if let Some(last) = last.cloned() {
+            self.told += more;
+            self.lines.push(Line {
+                kind: LineKind::Expired,
+                points: u32::try_from(more).unwrap_or(u32::MAX),
+                is_less: false,
+                revision: None,
+                reversed_by: None,
+                change: (0, 0),
+                ..last
+            });
+        }
     }
 
     fn vests(&mut self, at: Instant) {
@@ -141,6 +168,7 @@ impl<'a> Walk<'a> {
 
     fn expires(&mut self, at: Instant) {
         let free = self.free();
+        self.told = free;
         if free > 0 {
             let points = u32::try_from(free).unwrap_or(u32::MAX);
             let line = self.line(LineKind::Expired, at, points);
@@ -164,8 +192,10 @@ enum Step<'a> {
 fn lot_lines(lot: &Lot, as_of: Instant, known_on: Option<Instant>) -> Vec<Line<'_>> {
     let mut walk = Walk {
         lot,
+        dates: lot.dates(known_on),
         phase: Phase::Pending,
         rest: 0,
+        told: 0,
         lines: Vec::new(),
     };
     let mut steps: Vec<(Instant, u64, u8, Step<'_>)> = Vec::new();
@@ -173,9 +203,10 @@ fn lot_lines(lot: &Lot, as_of: Instant, known_on: Option<Instant>) -> Vec<Line<'
     let step = Step::Posted(granted, lot.granted.into());
     steps.push((lot.activity.occurred_at, lot.position, 0, step));
     // Activities verified late may vest before they are posted, never before they happened.
-    let vests_at = lot.vests_at.max(lot.activity.occurred_at);
+    let (vests_at, expires_at) = walk.dates;
+    let vests_at = vests_at.max(lot.activity.occurred_at);
     steps.push((vests_at, lot.position, 1, Step::Vests));
-    if let Some(at) = lot.expires_at {
+    if let Some(at) = expires_at {
         steps.push((at, lot.position, 2, Step::Expires));
     }
     let is_known = |recorded_at| known(recorded_at, known_on);
@@ -209,6 +240,8 @@ fn lot_lines(lot: &Lot, as_of: Instant, known_on: Option<Instant>) -> Vec<Line<'
             MoveKind::Returned => (LineKind::Returned, points),
             MoveKind::Owed => (LineKind::Owed, points),
             MoveKind::Repaid => (LineKind::Repaid, -points),
+            MoveKind::Withdrawn => (LineKind::Withdrawn, -points),
+            MoveKind::Refunded => (LineKind::Refunded, points),
         };
         let line = Line {
             redemption: it.redemption,
@@ -220,13 +253,23 @@ fn lot_lines(lot: &Lot, as_of: Instant, known_on: Option<Instant>) -> Vec<Line<'
     }
     steps.retain(|(at, ..)| *at <= as_of);
     steps.sort_by_key(|(at, position, order, _)| (*at, *position, *order));
+    let mut commit = None;
     for (at, _, _, step) in steps {
+        let of = match &step {
+            Step::Posted(line, _) => Some((at, line.recorded_at)),
+            Step::Vests | Step::Expires => None,
+        };
+        if commit != of {
+            walk.tell_dead();
+            commit = of;
+        }
         match step {
             Step::Vests => walk.vests(at),
             Step::Expires => walk.expires(at),
             Step::Posted(line, by) => walk.moved(line, by),
         }
     }
+    walk.tell_dead();
     walk.lines
 }
 

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::{Case, CaseBoard, Standing, Totals};
 use crate::read_model::Build;
+use crate::read_models::units::Succession;
 
 /// Most cases on one page.
 pub const PAGE_CASES_MAX: usize = 1_000;
@@ -27,14 +28,17 @@ const TOKEN_VERSION: u8 = 1;
 pub struct Filter {
     /// In one of these units (a subtree is resolved by `units`).
     pub units: Option<BTreeSet<UnitId>>,
+    /// Who took over from units that ended.
+    #[serde(skip)]
+    pub succession: Succession,
     /// In exactly this state.
     pub state: Option<HazardState>,
-    /// Open, closed or dismissed.
+    /// Open, closed, dismissed or referred.
     #[serde(skip)]
     pub standing: Option<Standing>,
     /// With a breach that stands, or without one.
     pub breached: Option<bool>,
-    /// With this owner.
+    /// With this owner, alone or with others.
     pub owner: Option<String>,
     /// Imported from this source.
     pub source: Option<String>,
@@ -45,7 +49,7 @@ impl Filter {
     pub fn matches(&self, case: &Case) -> bool {
         self.units
             .as_ref()
-            .is_none_or(|units| units.contains(&case.unit))
+            .is_none_or(|units| units.contains(&self.succession.owner(&case.given, case.unit)))
             && self.state.is_none_or(|state| case.state == state)
             && self
                 .standing
@@ -56,7 +60,7 @@ impl Filter {
             && self
                 .owner
                 .as_ref()
-                .is_none_or(|owner| case.owner.as_ref() == Some(owner))
+                .is_none_or(|owner| case.is_owned_by(owner))
             && self.source.as_ref().is_none_or(|source| {
                 case.imported
                     .as_ref()

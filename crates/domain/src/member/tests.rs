@@ -1,6 +1,10 @@
+mod record;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::Personal;
+use crate::state_table::{check, one_of_each, row};
 use crate::testing::{History, any_history, at, by, by_system, community, id, team};
 
 const NOW: &str = "2024-02-01T00:00:00Z";
@@ -87,27 +91,151 @@ fn states() -> [History; 5] {
     [unknown, applied, active, suspended, left]
 }
 
-#[test]
-fn every_command_in_every_state_has_its_answer() {
-    let mediator = grant(5, Role::Mediator, NOW, None);
-    #[rustfmt::skip]
-    let table = [
-        (apply(),                    ["MemberApplied", "ALREADY_APPLIED", "ALREADY_MEMBER", "ALREADY_MEMBER", "MemberApplied"]),
-        (approve(5),                 ["MEMBER_NOT_FOUND", "MemberApproved", "MEMBER_NOT_APPLIED", "MEMBER_NOT_APPLIED", "MEMBER_NOT_APPLIED"]),
-        (mediator,                   ["MEMBER_NOT_FOUND", "MEMBER_NOT_ACTIVE", "RoleGranted", "MEMBER_NOT_ACTIVE", "MEMBER_NOT_ACTIVE"]),
-        (revoke(5, Role::GridWorker),["MEMBER_NOT_FOUND", "NOT_A_MEMBER", "RoleRevoked", "RoleRevoked", "NOT_A_MEMBER"]),
-        (suspend(5),                 ["MEMBER_NOT_FOUND", "MEMBER_NOT_ACTIVE", "MemberSuspended", "MEMBER_NOT_ACTIVE", "MEMBER_NOT_ACTIVE"]),
-        (reinstate(5),               ["MEMBER_NOT_FOUND", "MEMBER_NOT_SUSPENDED", "MEMBER_NOT_SUSPENDED", "MemberReinstated", "MEMBER_NOT_SUSPENDED"]),
-        (leave(5),                   ["MEMBER_NOT_FOUND", "NOT_A_MEMBER", "MemberLeft", "MemberLeft", "NOT_A_MEMBER"]),
-    ];
-    let states = states();
-    for (command, expected) in table {
-        for (history, expected) in states.iter().zip(expected) {
-            let state = member(history, 5).state;
-            let outcome = history.outcome(command.clone(), &captain());
-            assert_eq!(outcome, expected, "{command:?} in {state:?}");
-        }
+/// The same; person 8 is another record of person 5 and has one of a member, and there is another
+/// community 102.
+fn table_states() -> [History; 6] {
+    let admin = by(id(1), at(NOW));
+    let merge = crate::person::Command::MergePersons {
+        person: id(5),
+        duplicate: id(8),
+    };
+    let [unknown, applied, active, suspended, left] = states().map(|history| {
+        history
+            .and_member(id(8), MemberKind::Volunteer, None)
+            .then(merge.clone(), &admin)
+            .then(second_community(), &admin)
+    });
+    // Person 5 themself turns out to be person 6.
+    let other = crate::person::Command::MergePersons {
+        person: id(6),
+        duplicate: id(5),
+    };
+    let close = Command::MergeMembers {
+        community: id(101),
+        person: id(6),
+        duplicate: id(5),
+    };
+    let merged = active.clone().then(other, &admin).then(close, &admin);
+    [unknown, applied, active, suspended, left, merged]
+}
+
+fn second_community() -> crate::unit::Command {
+    crate::unit::Command::FoundUnit {
+        unit: id(102),
+        level: UnitLevel::Community,
+        name: "other community".to_owned(),
+        parent: Some(id(100)),
+        zone: None,
+        imported: None,
     }
+}
+
+fn go(person: u128, to: u128) -> Command {
+    Command::MoveMember {
+        community: id(101),
+        person: id(person),
+        to: id(to),
+    }
+}
+
+fn train(person: u128, trained_at: &str) -> Command {
+    Command::RecordTraining {
+        community: id(101),
+        person: id(person),
+        course: "first aid".to_owned(),
+        trained_at: at(trained_at),
+        certificate: Some([3; 32]),
+    }
+}
+
+fn agree(person: u128, paper: Option<[u8; 32]>) -> Command {
+    Command::GiveMemberConsent {
+        community: id(101),
+        person: id(person),
+        purpose: ConsentPurpose::PublicBoard,
+        paper,
+    }
+}
+
+fn agree_no_more(person: u128, paper: Option<[u8; 32]>) -> Command {
+    Command::WithdrawMemberConsent {
+        community: id(101),
+        person: id(person),
+        purpose: ConsentPurpose::PublicBoard,
+        paper,
+    }
+}
+
+fn request(person: u128, correction: u128) -> Command {
+    Command::RequestCorrection {
+        community: id(101),
+        person: id(person),
+        correction: id(correction),
+        what: Personal::new("I am the head of a building"),
+    }
+}
+
+fn correct(person: u128, correction: Option<u128>, kind: Option<MemberKind>) -> Command {
+    Command::CorrectRecord {
+        community: id(101),
+        person: id(person),
+        correction: correction.map(id),
+        kind,
+        finding: Personal::new("so it is"),
+    }
+}
+
+#[test]
+fn the_table_of_every_command_in_every_state() {
+    let mediator = grant(5, Role::Mediator, NOW, None);
+    let merge = Command::MergeMembers {
+        community: id(101),
+        person: id(5),
+        duplicate: id(8),
+    };
+    let (no, over) = ("MEMBER_NOT_FOUND", "MEMBER_MERGED");
+    let (idle, away) = ("MEMBER_NOT_ACTIVE", "NOT_A_MEMBER");
+    let (decided, free) = ("MEMBER_NOT_APPLIED", "MEMBER_NOT_SUSPENDED");
+    let (merged, moved) = (
+        "MembersMerged + MemberTakenOver",
+        "MemberLeft + MemberApplied + MemberApproved",
+    );
+    let paper = Some([1; 32]);
+    let five = by(id(5), at(NOW));
+    let admin = by(id(1), at(NOW));
+    let head = Some(MemberKind::BuildingHead);
+    #[rustfmt::skip]
+    let rows = [
+        row(apply(),                     captain(), ["MemberApplied", "ALREADY_APPLIED", "ALREADY_MEMBER", "ALREADY_MEMBER", "MemberApplied", over]),
+        row(approve(5),                  captain(), [no, "MemberApproved", decided, decided, decided, over]),
+        row(mediator,                    captain(), [no, idle, "RoleGranted", idle, idle, over]),
+        row(revoke(5, Role::GridWorker), captain(), [no, away, "RoleRevoked", "RoleRevoked", away, over]),
+        row(suspend(5),                  captain(), [no, idle, "MemberSuspended", idle, idle, over]),
+        row(reinstate(5),                captain(), [no, free, free, "MemberReinstated", free, over]),
+        row(leave(5),                    captain(), [no, away, "MemberLeft", "MemberLeft", away, over]),
+        row(go(5, 102),                  admin,     [no, idle, moved, idle, idle, over]),
+        row(train(5, NOW),               captain(), [no, idle, "TrainingRecorded", idle, idle, over]),
+        row(agree(5, None),              five,      [no, "ConsentGiven", "ConsentGiven", "ConsentGiven", "ConsentGiven", over]),
+        row(agree_no_more(5, paper),     captain(), [no, "CONSENT_NOT_GIVEN", "CONSENT_NOT_GIVEN", "CONSENT_NOT_GIVEN", "CONSENT_NOT_GIVEN", over]),
+        row(request(5, 950),             five,      [no, "RecordCorrectionRequested", "RecordCorrectionRequested", "RecordCorrectionRequested", "RecordCorrectionRequested", over]),
+        row(correct(5, None, head),      captain(), [no, "RecordCorrected", "RecordCorrected", "RecordCorrected", "RecordCorrected", over]),
+        row(merge,                       captain(), [merged, merged, merged, merged, merged, over]),
+    ];
+    let given = "Each command is given by somebody who may, on 1 February 2024: the captain, for \
+        MoveMember an administrator, for a consent or a request the member. The member has the role of \
+        grid worker once active, and MergeMembers names an active duplicate of theirs.";
+    let place = |history: &History| {
+        let text = format!("{:?}", member(history, 5).state);
+        text.to_lowercase()
+    };
+    check(
+        "Member",
+        given,
+        include_str!("command.rs"),
+        &table_states(),
+        &rows,
+        place,
+    );
 }
 
 #[test]
@@ -213,14 +341,7 @@ fn only_an_administrator_a_captain_or_an_instructor_decides() {
 
 #[test]
 fn a_captain_of_another_community_decides_nothing_here() {
-    let found = crate::unit::Command::FoundUnit {
-        unit: id(102),
-        level: UnitLevel::Community,
-        name: "other community".to_owned(),
-        parent: Some(id(100)),
-        zone: None,
-        imported: None,
-    };
+    let found = second_community();
     let mut elsewhere = apply();
     if let Command::ApplyForMembership { community, .. } = &mut elsewhere {
         *community = id(102);
@@ -457,6 +578,81 @@ fn only_an_active_member_counts_as_one() {
     }
 }
 
+/// Person 5 turns out to be person 6.
+fn is_person_6(history: History) -> History {
+    let merge = crate::person::Command::MergePersons {
+        person: id(6),
+        duplicate: id(5),
+    };
+    history.then(merge, &by(id(1), at(NOW)))
+}
+
+fn closed_into_6(history: History) -> Arc<Member> {
+    let close = Command::MergeMembers {
+        community: id(101),
+        person: id(6),
+        duplicate: id(5),
+    };
+    let history = is_person_6(history).then(close, &by(id(1), at(NOW)));
+    member(&history, 6)
+}
+
+#[test]
+fn a_merged_id_takes_no_part_though_its_record_is_still_open() {
+    let admin = by(id(1), at(NOW));
+    let [_, applied, active, suspended, _] = states().map(is_person_6);
+    let active = active.then(second_community(), &admin);
+    let mediator = grant(5, Role::Mediator, NOW, None);
+    applied.refuses(approve(5), &captain(), Refusal::MemberMerged);
+    active.refuses(mediator, &captain(), Refusal::MemberMerged);
+    active.refuses(go(5, 102), &admin, Refusal::MemberMerged);
+    suspended.refuses(reinstate(5), &captain(), Refusal::MemberMerged);
+    let found = Member::active(&active.world(), id(101), id(5));
+    assert_eq!(found, Err(Refusal::MemberMerged.into()));
+    // The record can still be ended.
+    assert_eq!(active.outcome(leave(5), &captain()), "MemberLeft");
+}
+
+#[test]
+fn a_suspension_is_not_left_behind_with_the_duplicate() {
+    let [_, _, active, suspended, _] = states();
+    let also_own = suspended
+        .clone()
+        .and_member(id(6), MemberKind::BuildingHead, None);
+    for (history, state, kind) in [
+        (active, MemberState::Active, MemberKind::Volunteer),
+        (suspended, MemberState::Suspended, MemberKind::Volunteer),
+        (also_own, MemberState::Suspended, MemberKind::BuildingHead),
+    ] {
+        let merged = closed_into_6(history);
+        assert_eq!((merged.state, merged.kind), (state, Some(kind)));
+    }
+}
+
+#[test]
+fn who_is_under_14_is_so_after_a_merge_and_a_move() {
+    let mut child = apply();
+    if let Command::ApplyForMembership {
+        under_14,
+        guardian_consent,
+        ..
+    } = &mut child
+    {
+        *under_14 = true;
+        *guardian_consent = Some([1; 32]);
+    }
+    let admin = by(id(1), at(NOW));
+    let history = team()
+        .then(second_community(), &admin)
+        .then(child, &by(id(5), at(NOW)))
+        .then(approve(5), &captain());
+    assert_eq!(
+        history.outcome(go(5, 102), &admin),
+        "MemberLeft + MemberApplied + GuardianConsentGiven + MemberApproved"
+    );
+    assert!(closed_into_6(history).under_14);
+}
+
 fn event_samples() -> Vec<Event> {
     let role = |role, from, until: Option<&str>| Event::RoleGranted {
         role,
@@ -496,6 +692,9 @@ fn event_samples() -> Vec<Event> {
         Event::MemberReinstated {},
         Event::MemberLeft {},
     ]
+    .into_iter()
+    .chain(one_of_each("member"))
+    .collect()
 }
 
 proptest! {

@@ -2,22 +2,32 @@
 //!
 //! ```text
 //! (nothing) ──Applied──> Applied ──Approved──> Active ⇄ Suspended
-//!     ▲                     │                    │          │
+//!     ▲                                          │          │
 //!     └──────Applied────── Left <────Left────────┴──────────┘
+//! any of them ──MembersMerged──> Merged
 //! ```
-//! Owns membership and roles with dates. Points are the account's, identity the person's.
+//! Owns membership and roles with dates, trainings, consents, and the correction of the record.
+//! Points are the account's, identity the person's: who moves to another community takes both along.
 
+mod command;
+mod event;
+mod record;
+
+pub use command::Command;
+pub use event::Event;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::envelope::{Envelope, Instant};
 use crate::genesis::{self, Genesis};
-use crate::ids::{PersonId, UnitId};
+use crate::ids::{CorrectionId, PersonId, UnitId};
 use crate::person::Person;
-use crate::personal::Personal;
 use crate::policy_set::PolicySets;
 use crate::refusal::{Stop, refusals};
+use crate::separation;
 use crate::stream::StreamName;
 use crate::unit::{Unit, UnitLevel};
 use crate::world::{Aggregate, Context, Decision, Stamp, World};
@@ -50,148 +60,36 @@ pub enum Role {
     Officer,
     /// 调解员
     Mediator,
-    /// 网格员
+    /// 网格员, who may mediate among the N.
     GridWorker,
+    /// 退休老党员, who may mediate among the N.
+    VeteranPartyMember,
     /// Hands rewards over at the station.
     Clerk,
 }
 
-/// What can be asked.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub enum Command {
-    /// Ask to become a member (again).
-    ApplyForMembership {
-        /// Where.
-        community: UnitId,
-        /// Who.
-        person: PersonId,
-        /// As what.
-        kind: MemberKind,
-        /// Under 14 years of age: needs the guardian's consent.
-        under_14: bool,
-        /// SHA-256 of the guardian's consent.
-        guardian_consent: Option<[u8; 32]>,
-        /// Since when, if earlier than now.
-        applied_at: Option<Instant>,
-    },
-    /// Take somebody in; not oneself.
-    ApproveMember {
-        /// Where.
-        community: UnitId,
-        /// Who.
-        person: PersonId,
-    },
-    /// Give a role.
-    GrantRole {
-        /// Where.
-        community: UnitId,
-        /// To whom.
-        person: PersonId,
-        /// Which.
-        role: Role,
-        /// From when on.
-        from: Instant,
-        /// Until when (exclusive); open if absent.
-        until: Option<Instant>,
-        /// Reference of the appointment; needed for officers, captains and mediators.
-        appointment: Option<String>,
-    },
-    /// Take a role back from now on.
-    RevokeRole {
-        /// Where.
-        community: UnitId,
-        /// From whom.
-        person: PersonId,
-        /// Which.
-        role: Role,
-    },
-    /// Keep somebody from taking part.
-    SuspendMember {
-        /// Where.
-        community: UnitId,
-        /// Who.
-        person: PersonId,
-        /// Why.
-        reason: Personal,
-    },
-    /// Let them take part again.
-    ReinstateMember {
-        /// Where.
-        community: UnitId,
-        /// Who.
-        person: PersonId,
-    },
-    /// Leave.
-    LeaveMembership {
-        /// Where.
-        community: UnitId,
-        /// Who.
-        person: PersonId,
-    },
-}
-
-/// What happens.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Event {
-    /// Somebody asked to become a member.
-    MemberApplied {
-        /// Where.
-        community: UnitId,
-        /// Who.
-        person: PersonId,
-        /// As what.
-        kind: MemberKind,
-        /// Under 14 years of age.
-        under_14: bool,
-    },
-    /// The guardian agrees (proof in the envelope's evidence).
-    GuardianConsentGiven {},
-    /// Somebody was taken in.
-    MemberApproved {
-        /// By whom.
-        approved_by: PersonId,
-        /// True if done by the only administrator there was.
-        bootstrap: bool,
-    },
-    /// A role was given.
-    RoleGranted {
-        /// Which.
-        role: Role,
-        /// From when on.
-        from: Instant,
-        /// Until when (exclusive).
-        until: Option<Instant>,
-        /// Reference of the appointment.
-        appointment: Option<String>,
-        /// By whom.
-        granted_by: PersonId,
-        /// True if done by the only administrator there was.
-        bootstrap: bool,
-    },
-    /// A role was taken back.
-    RoleRevoked {
-        /// Which.
-        role: Role,
-        /// From when on.
-        until: Instant,
-        /// By whom.
-        revoked_by: PersonId,
-    },
-    /// Kept from taking part.
-    MemberSuspended {
-        /// Why.
-        reason: Personal,
-    },
-    /// Takes part again.
-    MemberReinstated {},
-    /// Left.
-    MemberLeft {},
+/// A use of somebody's data that they may agree to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsentPurpose {
+    /// That the record is kept at all.
+    MemberRecord,
+    /// That their name or alias stands on a public board.
+    PublicBoard,
+    /// That photos of them are used.
+    Photos,
 }
 
 /// Longest appointment reference, in bytes.
 pub const APPOINTMENT_BYTES_MAX: usize = 200;
 /// Most role grants that one member's record keeps.
 pub const ROLES_MAX: usize = 200;
+/// Longest name of a course, in bytes.
+pub const COURSE_BYTES_MAX: usize = 200;
+/// Most trainings that one member's record keeps.
+pub const TRAININGS_MAX: usize = 500;
+/// Most requests for correction that wait at a time.
+pub const CORRECTIONS_MAX: usize = 20;
 
 /// Where a membership stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -208,6 +106,8 @@ pub enum MemberState {
     Suspended,
     /// Was a member; may ask again.
     Left,
+    /// The record of a duplicate, closed for ever.
+    Merged,
 }
 
 /// A role with its dates.
@@ -242,6 +142,14 @@ pub struct Member {
     pub roles: Vec<HeldRole>,
     /// When the person left last.
     pub left_at: Option<Instant>,
+    /// Under 14 years of age at the latest application.
+    pub under_14: bool,
+    /// What the person agrees to.
+    pub consents: BTreeSet<ConsentPurpose>,
+    /// How many trainings are recorded.
+    pub trainings: usize,
+    /// Requests to correct the record that nobody has answered.
+    pub corrections: BTreeSet<CorrectionId>,
 }
 
 refusals! {
@@ -268,6 +176,22 @@ refusals! {
     AppointmentNotAllowed = Invalid, "appointment", "An appointment reference is 1 to 200 bytes.";
     RoleNotHeld = WrongState, "role", "The member does not hold this role now.";
     ReasonNotAllowed = Invalid, "reason", "A reason is 1 to 4,000 bytes.";
+    MemberMerged = WrongState, "person_id", "This record was merged into that of the same person under another id.";
+    CommunityUnchanged = Invalid, "to_community_id", "A member moves to another community.";
+    CourseNotAllowed = Invalid, "course", "A course is 1 to 200 bytes.";
+    TrainedInTheFuture = Invalid, "trained_at", "Nobody was trained later than now.";
+    TooManyTrainings = WrongState, "person_id", "A member's record keeps at most 500 trainings.";
+    ConsentAlreadyGiven = AlreadyExists, "purpose", "This person agrees to it already.";
+    ConsentNotGiven = WrongState, "purpose", "This person does not agree to it.";
+    ConsentPaperMissing = NotAllowed, "paper", "Whoever records another person's consent, or that of somebody under 14, needs its paper.";
+    CorrectionAlreadyRequested = AlreadyExists, "correction_id", "This correction is asked for already.";
+    CorrectionNotFound = NotFound, "correction_id", "Nobody waits for a correction with this id.";
+    CorrectionNotOwn = NotAllowed, "person_id", "Everybody asks for the correction of their own record only.";
+    TooManyCorrections = WrongState, "person_id", "At most 20 corrections can be waited for at a time.";
+    KindUnchanged = Invalid, "kind", "This is the kind that stands in the record.";
+    FindingNotAllowed = Invalid, "finding", "A finding or request is 1 to 4,000 bytes.";
+    PersonsNotMerged = WrongState, "duplicate_id", "The records of the person are merged before those of the member.";
+    DuplicateNotMember = WrongState, "duplicate_id", "The duplicate has no record in this community, or it is merged already.";
 }
 
 impl Member {
@@ -276,17 +200,18 @@ impl Member {
         format!("{community}/{person}")
     }
 
-    /// The record of a person who is an active member.
+    /// The record of a person who is an active member. A record whose person is known by another id
+    /// takes no part in anything, whether or not it was closed in this community.
     ///
     /// # Errors
-    /// `MEMBER_NOT_ACTIVE` if the person is none.
+    /// `MEMBER_NOT_ACTIVE` if the person is none, `MEMBER_MERGED` if the id was merged into another.
     pub fn active(world: &World, community: UnitId, person: PersonId) -> Result<Arc<Self>, Stop> {
         let member = world.state::<Self>(Self::key(community, person))?;
-        if member.state == MemberState::Active {
-            Ok(member)
-        } else {
-            Err(Refusal::MemberNotActive.into())
+        if member.state != MemberState::Active {
+            return Err(Refusal::MemberNotActive.into());
         }
+        stands(world, person)?;
+        Ok(member)
     }
 
     /// True if the member has the role at an instant and may act on it: a suspended or departed
@@ -309,7 +234,8 @@ impl Member {
             .ok_or_else(|| Refusal::ActorIsNoApprover.into())
     }
 
-    /// The person who acts, if an administrator or a holder of one of the roles now.
+    /// The person who acts, if an administrator or a holder of one of the roles now; in the
+    /// successor of a community that was split or merged.
     pub(crate) fn acting(
         world: &World,
         community: UnitId,
@@ -321,18 +247,22 @@ impl Member {
         if administrators.contains(&person) {
             return Ok(Some((person, administrators.len() == 1)));
         }
+        let community = Unit::responsible(world, community, cx.now)?;
         let own = world.state::<Self>(Self::key(community, person))?;
         let holds = roles.iter().any(|role| own.holds(*role, cx.now));
         Ok(holds.then_some((person, false)))
     }
 
-    /// Refuses unless the unit is a community.
-    pub(crate) fn require_community(world: &World, community: UnitId) -> Result<(), Stop> {
-        if world.state::<Unit>(community)?.level == Some(UnitLevel::Community) {
-            Ok(())
-        } else {
-            Err(Refusal::CommunityNotFound.into())
+    /// Refuses unless the unit is a community that takes what is new at an instant.
+    pub(crate) fn require_community(
+        world: &World,
+        community: UnitId,
+        at: Instant,
+    ) -> Result<(), Stop> {
+        if world.state::<Unit>(community)?.level != Some(UnitLevel::Community) {
+            return Err(Refusal::CommunityNotFound.into());
         }
+        Unit::taking(world, community, at).map(|_| ())
     }
 
     fn runs(&self, role: Role, at: Instant) -> bool {
@@ -359,10 +289,18 @@ fn other_approver(
     cx: &Context,
 ) -> Result<(PersonId, bool), Stop> {
     let (approver, alone) = Member::approver(world, community, cx)?;
-    if approver == person && !alone {
-        return Err(Refusal::ApproverIsThePerson.into());
+    if !alone {
+        separation::not_same(world, approver, person, Refusal::ApproverIsThePerson)?;
     }
     Ok((approver, alone))
+}
+
+/// Refuses an id that was merged into another one of the same person.
+fn stands(world: &World, person: PersonId) -> Result<(), Stop> {
+    if world.state::<Person>(person)?.merged_into.is_some() {
+        return Err(Refusal::MemberMerged.into());
+    }
+    Ok(())
 }
 
 fn apply(
@@ -382,8 +320,8 @@ fn apply(
     else {
         return Ok(Decision::new());
     };
-    Member::require_community(world, *community)?;
-    if !world.state::<Person>(person)?.exists {
+    Member::require_community(world, *community, cx.now)?;
+    if !world.state::<Person>(person)?.is_active() {
         return Err(Refusal::PersonNotFound.into());
     }
     if *under_14 && guardian_consent.is_none() {
@@ -428,6 +366,7 @@ fn grant(command: &Command, member: &Member, world: &World, cx: &Context) -> Res
     else {
         return Err(Refusal::RoleNotHeld.into());
     };
+    Unit::taking(world, *community, (*from).max(cx.now))?;
     let (granted_by, bootstrap) = other_approver(world, *community, *person, cx)?;
     if until.is_some_and(|until| until <= *from) {
         return Err(Refusal::RoleEndsBeforeItBegins.into());
@@ -458,29 +397,6 @@ fn grant(command: &Command, member: &Member, world: &World, cx: &Context) -> Res
     })
 }
 
-impl Command {
-    /// Whose record in which community it is about.
-    fn subject(&self) -> (UnitId, PersonId) {
-        match self {
-            Self::ApplyForMembership {
-                community, person, ..
-            }
-            | Self::ApproveMember { community, person }
-            | Self::GrantRole {
-                community, person, ..
-            }
-            | Self::RevokeRole {
-                community, person, ..
-            }
-            | Self::SuspendMember {
-                community, person, ..
-            }
-            | Self::ReinstateMember { community, person }
-            | Self::LeaveMembership { community, person } => (*community, *person),
-        }
-    }
-}
-
 impl Aggregate for Member {
     const CATEGORY: &'static str = "member";
     type Command = Command;
@@ -491,30 +407,46 @@ impl Aggregate for Member {
         Self::stream(Self::key(community, person))
     }
 
+    #[expect(clippy::too_many_lines, reason = "a table reads best in one piece")]
     fn decide(command: &Command, world: &World, cx: &Context) -> Result<Decision, Stop> {
+        use Command as C;
         use MemberState as S;
         let (community, person) = command.subject();
         let key = Self::key(community, person);
-        let member = world.state::<Self>(&key)?;
+        let member = &*world.state::<Self>(&key)?;
+        let case = record::Case {
+            community,
+            person,
+            member,
+            world,
+            cx,
+        };
         let event = match (member.state, command) {
-            (S::Unknown | S::Left, Command::ApplyForMembership { .. }) => {
-                return apply(command, &member, world, cx);
+            (S::Merged, _) => return Err(Refusal::MemberMerged.into()),
+            (_, C::MergeMembers { duplicate, .. }) => return case.merge(*duplicate),
+            (S::Unknown | S::Left, C::ApplyForMembership { .. }) => {
+                return apply(command, member, world, cx);
             }
-            (S::Applied, Command::ApplyForMembership { .. }) => {
+            (S::Applied, C::ApplyForMembership { .. }) => {
                 return Err(Refusal::AlreadyApplied.into());
             }
-            (_, Command::ApplyForMembership { .. }) => return Err(Refusal::AlreadyMember.into()),
+            (_, C::ApplyForMembership { .. }) => return Err(Refusal::AlreadyMember.into()),
             (S::Unknown, _) => return Err(Refusal::MemberNotFound.into()),
-            (S::Applied, Command::ApproveMember { .. }) => {
+            (S::Applied, C::ApproveMember { .. }) => {
+                stands(world, person)?;
+                Unit::taking(world, community, cx.now)?;
                 let (approved_by, bootstrap) = other_approver(world, community, person, cx)?;
                 Event::MemberApproved {
                     approved_by,
                     bootstrap,
                 }
             }
-            (_, Command::ApproveMember { .. }) => return Err(Refusal::MemberNotApplied.into()),
-            (S::Active, Command::GrantRole { .. }) => grant(command, &member, world, cx)?,
-            (S::Active | S::Suspended, Command::RevokeRole { role, .. }) => {
+            (_, C::ApproveMember { .. }) => return Err(Refusal::MemberNotApplied.into()),
+            (S::Active, C::GrantRole { .. }) => {
+                stands(world, person)?;
+                grant(command, member, world, cx)?
+            }
+            (S::Active | S::Suspended, C::RevokeRole { role, .. }) => {
                 let (revoked_by, _) = Self::approver(world, community, cx)?;
                 if !member.runs(*role, cx.now) {
                     return Err(Refusal::RoleNotHeld.into());
@@ -525,11 +457,9 @@ impl Aggregate for Member {
                     revoked_by,
                 }
             }
-            (S::Active, Command::SuspendMember { reason, .. }) => {
+            (S::Active, C::SuspendMember { reason, .. }) => {
                 // The event has no word for a lone administrator, so there is no exception.
-                if Self::approver(world, community, cx)?.0 == person {
-                    return Err(Refusal::ApproverIsThePerson.into());
-                }
+                case.other_than_the_person()?;
                 if reason.is_blank() || reason.is_too_long() {
                     return Err(Refusal::ReasonNotAllowed.into());
                 }
@@ -537,38 +467,69 @@ impl Aggregate for Member {
                     reason: reason.clone(),
                 }
             }
-            (_, Command::GrantRole { .. } | Command::SuspendMember { .. }) => {
+            (S::Active, C::MoveMember { to, .. }) => {
+                stands(world, person)?;
+                return case.go(*to);
+            }
+            (S::Active, C::RecordTraining { .. }) => return case.train(command),
+            (
+                _,
+                C::GrantRole { .. }
+                | C::SuspendMember { .. }
+                | C::MoveMember { .. }
+                | C::RecordTraining { .. },
+            ) => {
                 return Err(Refusal::MemberNotActive.into());
             }
-            (S::Suspended, Command::ReinstateMember { .. }) => {
-                if Self::approver(world, community, cx)?.0 == person {
-                    return Err(Refusal::ApproverIsThePerson.into());
-                }
+            (S::Suspended, C::ReinstateMember { .. }) => {
+                stands(world, person)?;
+                case.other_than_the_person()?;
                 Event::MemberReinstated {}
             }
-            (_, Command::ReinstateMember { .. }) => {
+            (_, C::ReinstateMember { .. }) => {
                 return Err(Refusal::MemberNotSuspended.into());
             }
-            (S::Active | S::Suspended, Command::LeaveMembership { .. }) => {
+            (S::Active | S::Suspended, C::LeaveMembership { .. }) => {
                 if cx.person()? != person {
                     Self::approver(world, community, cx)?;
                 }
                 Event::MemberLeft {}
             }
-            (_, Command::RevokeRole { .. } | Command::LeaveMembership { .. }) => {
+            (_, C::RevokeRole { .. } | C::LeaveMembership { .. }) => {
                 return Err(Refusal::NotAMember.into());
             }
+            // Also who has left: the record is kept, so it must be right, and may be agreed to.
+            (_, C::GiveMemberConsent { purpose, paper, .. }) => {
+                return case.consent(*purpose, *paper, true);
+            }
+            (_, C::WithdrawMemberConsent { purpose, paper, .. }) => {
+                return case.consent(*purpose, *paper, false);
+            }
+            (
+                _,
+                C::RequestCorrection {
+                    correction, what, ..
+                },
+            ) => case.request_correction(*correction, what)?,
+            (
+                _,
+                C::CorrectRecord {
+                    correction,
+                    kind,
+                    finding,
+                    ..
+                },
+            ) => case.correct(*correction, *kind, finding)?,
         };
-        let mut envelope = Envelope::at(cx.now);
-        envelope.unit = Some(community.0);
-        Ok(Decision::new().with::<Self>(key, event, envelope))
+        Ok(Decision::new().with::<Self>(key, event, case.now()))
     }
 
     fn evolve(&mut self, event: &Event, stamp: &Stamp) {
         match event {
-            Event::MemberApplied { kind, .. } => {
+            Event::MemberApplied { kind, under_14, .. } => {
                 self.state = MemberState::Applied;
                 self.kind = Some(*kind);
+                self.under_14 = *under_14;
             }
             Event::GuardianConsentGiven {} => {}
             Event::MemberApproved { .. } | Event::MemberReinstated {} => {
@@ -590,10 +551,46 @@ impl Aggregate for Member {
                 self.left_at = Some(stamp.occurred_at);
                 self.end_roles(stamp.occurred_at, |_| true);
             }
+            Event::TrainingRecorded { .. } => self.trainings += 1,
+            Event::ConsentGiven { purpose } => {
+                self.consents.insert(*purpose);
+            }
+            Event::ConsentWithdrawn { purpose } => {
+                self.consents.remove(purpose);
+            }
+            Event::RecordCorrectionRequested { correction, .. } => {
+                self.corrections.insert(*correction);
+            }
+            Event::RecordCorrected {
+                correction, kind, ..
+            } => {
+                if let Some(correction) = correction {
+                    self.corrections.remove(correction);
+                }
+                self.kind = kind.or(self.kind);
+            }
+            Event::MembersMerged { .. } => {
+                self.state = MemberState::Merged;
+                self.end_roles(stamp.occurred_at, |_| true);
+            }
+            Event::MemberTakenOver {
+                member_as,
+                under_14,
+                suspended,
+                ..
+            } => {
+                if let Some(kind) = member_as {
+                    self.state = MemberState::Active;
+                    self.kind = Some(*kind);
+                }
+                if *suspended {
+                    self.state = MemberState::Suspended;
+                }
+                self.under_14 |= *under_14;
+            }
         }
     }
 }
 
 #[cfg(test)]
-#[path = "member_tests.rs"]
 mod tests;

@@ -1,0 +1,76 @@
+//! Why a command to a shift is refused: the vocabulary, names stable for ever.
+
+use crate::refusal::refusals;
+
+refusals! {
+    /// Why it is refused.
+    ShiftAlreadyPlanned = AlreadyExists, "shift_id", "A shift with this id is planned or filed already.";
+    ShiftNotFound = NotFound, "shift_id", "There is no shift with this id.";
+    ShiftNotPlanned = WrongState, "shift_id", "This needs a shift that is planned and not yet begun.";
+    ShiftNotOpen = WrongState, "shift_id", "This needs a shift that is planned or in progress.";
+    ShiftNotInProgress = WrongState, "shift_id", "This needs a shift that is in progress.";
+    ShiftNotCompleted = WrongState, "shift_id", "Parts are settled after the shift is completed.";
+    ShiftNotHandedOver = WrongState, "shift_id", "This needs a shift that was handed over and waits for the successor.";
+    ShiftNotVerified = WrongState, "shift_id", "Only a verified shift is disputed.";
+    ShiftNotDisputed = WrongState, "shift_id", "This needs a shift that is disputed.";
+    ShiftNotFiled = WrongState, "shift_id", "This needs a late filing that nobody has decided on.";
+    PlannerNotAllowed = NotAllowed, "", "Shifts are planned and called off by an administrator, or by the captain or instructor of the community.";
+    WindowNotAllowed = Invalid, "until", "A shift ends after its start, within 24 hours.";
+    ShiftAlreadyOver = Invalid, "until", "A shift is planned before its end; one that was walked already is filed late.";
+    CrewMinNotAllowed = Invalid, "crew_min", "A shift needs at least 1 to 50 people.";
+    RouteNotAllowed = Invalid, "route", "A route has at most 100 checkpoints and none of them twice.";
+    CheckpointNotInstalled = Invalid, "route", "Every checkpoint of a route must be installed in the community.";
+    NoZonePlan = WrongState, "zone_id", "No zone plan is in force in this community at the start.";
+    ZoneNotInPlan = NotFound, "zone_id", "The zone plan in force at the start has no zone with this id.";
+    AlreadySignedUp = AlreadyExists, "person_id", "This person has signed up already.";
+    CrewFull = WrongState, "shift_id", "At most 50 people take part in a shift.";
+    ShiftAlreadyEnded = WrongState, "shift_id", "The planned end of this shift has passed.";
+    PersonNotSignedUp = WrongState, "person_id", "This person has not signed up for this shift.";
+    AlreadyCheckedIn = AlreadyExists, "person_id", "This person has checked in already; everybody has one part in a shift.";
+    CheckInTooEarly = WrongState, "shift_id", "A shift is checked in to from 2 hours before its start.";
+    PersonHasOpenShift = WrongState, "person_id", "This person is checked in to another shift.";
+    PersonNotCheckedIn = WrongState, "person_id", "This person has not checked in to this shift.";
+    CaptureNotAllowed = Invalid, "capture", "A device is named by 1 to 100 bytes, and a place lies on the earth.";
+    TagUnknown = NotFound, "tag", "No checkpoint has this tag.";
+    TooManyScans = WrongState, "shift_id", "A shift holds at most 2,000 scans, and scans of at most 50 checkpoints off its route.";
+    CheckpointNotOnRoute = NotFound, "checkpoint_id", "This checkpoint is not on the route of this shift.";
+    CheckpointAlreadyScanned = WrongState, "checkpoint_id", "This checkpoint is scanned; it cannot be left out any more.";
+    CheckpointAlreadySkipped = AlreadyExists, "checkpoint_id", "This checkpoint is left out already.";
+    ReasonNotAllowed = Invalid, "reason", "A reason is 1 to 500 bytes.";
+    FindingAlreadyRaised = AlreadyExists, "hazard_id", "This hazard stands among the findings of this shift already.";
+    TooManyFindings = WrongState, "shift_id", "A shift holds at most 100 findings.";
+    HandoverNotAllowed = NotAllowed, "from_id", "A part is handed over by who walks it, by an administrator, or by a captain, instructor or officer of the community.";
+    HandoverNotYours = NotAllowed, "", "A hand-over is accepted or declined by the successor it names.";
+    HandoverPending = WrongState, "shift_id", "Another hand-over of this shift waits for its successor.";
+    TooManyHandovers = WrongState, "shift_id", "A shift is handed over at most 50 times.";
+    SuccessorOnShift = WrongState, "to_id", "A successor must not have had a part in this shift.";
+    OpenItemsNotAllowed = Invalid, "open_items", "At most 100 hazards are handed over, each once.";
+    ItemNotOpen = WrongState, "open_items", "Only hazards that are still open are handed over.";
+    AlreadyCheckedOut = WrongState, "person_id", "This person has ended their part already.";
+    TimeInTheFuture = Invalid, "at", "Nobody can have gone later than now.";
+    CheckOutBeforeCheckIn = Invalid, "at", "Nobody goes before they came.";
+    BackDatedTooFar = NotAllowed, "at", "It lies further back than the policy's window; the shift must be filed late.";
+    ShiftNotMissedYet = WrongState, "shift_id", "A shift is missed only when the time of grace has passed without anybody.";
+    CheckOutNotOverdue = WrongState, "shift_id", "The time to check out has not passed.";
+    PersonNotOnShift = NotFound, "person_id", "This person took no part in this shift.";
+    ParticipationAlreadySettled = WrongState, "person_id", "This part is verified or rejected already.";
+    VerifierIsBeneficiary = NotAllowed, "person_id", "Nobody settles their own part.";
+    VerifierWasOnShift = NotAllowed, "shift_id", "A part is settled by somebody who was not on the crew of the shift.";
+    VerifierNotAllowed = NotAllowed, "", "Parts are settled by an administrator, or by a captain, instructor or officer of the community.";
+    DisputerNotAllowed = NotAllowed, "", "A shift is disputed by an active member of the community, or by an administrator.";
+    DisputeReasonNotAllowed = Invalid, "reason", "A reason in words is 1 to 4,000 bytes and not blank.";
+    NoDisputeWindow = WrongState, "shift_id", "The policy set in force at the start lets no shift be disputed.";
+    DisputeTooLate = WrongState, "shift_id", "The days in which this shift could be disputed have passed.";
+    TooManyDisputes = WrongState, "shift_id", "A shift is disputed at most 3 times.";
+    VerifierSettledItBefore = NotAllowed, "shift_id", "A disputed shift is settled by somebody who has settled no part of it before.";
+    VerifierDisputesIt = NotAllowed, "shift_id", "Nobody settles a shift that they dispute.";
+    VerifierFiledIt = NotAllowed, "shift_id", "A shift that was filed late is settled by somebody other than who filed it.";
+    PartsNotComplete = Invalid, "parts", "Everybody who came is named, each once.";
+    ReasonsTooLong = Invalid, "parts", "The reasons of all parts are at most 8,000 bytes together.";
+    ReverifiedPartNotAllowed = Invalid, "parts", "A part that counts lasts within the planned window and not longer than now; one that does not has a reason and no times.";
+    PartsNotAllowed = Invalid, "parts", "A late filing has 1 to 20 parts, each of another person.";
+    PartTimesNotAllowed = Invalid, "parts", "A part ends after its start and not later than now, and all lie within 24 hours.";
+    ApproverWasOnShift = NotAllowed, "shift_id", "A late filing is decided on by somebody who was not on the shift.";
+    ApproverFiledIt = NotAllowed, "shift_id", "A late filing is decided on by somebody other than who filed it.";
+    ApproverNotAllowed = NotAllowed, "", "Late filings are decided on by an administrator, or by a captain, instructor or officer of the community.";
+}
