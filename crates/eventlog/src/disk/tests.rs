@@ -93,12 +93,22 @@ async fn written(disk: &Disk, count: u64) -> (PathBuf, Head) {
     (disk.path(), log.head())
 }
 
+/// How often a folder is looked at while files in it come and go.
+const LOOKS: u32 = 1_000;
+
 pub(crate) fn options_of_test() -> Options {
     options(Arc::new(fixture::clock()))
 }
 
-/// Every file below a folder, with its bytes.
+/// Every file below a folder, with its bytes. Of a log that is open, whose index may be renaming a file
+/// just then, it is looked again.
 pub(crate) fn contents(dir: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
+    for _ in 0..LOOKS {
+        match try_contents(dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => std::thread::yield_now(),
+            found => return found.unwrap(),
+        }
+    }
     try_contents(dir).unwrap()
 }
 
