@@ -98,7 +98,7 @@ fn rejection(town: &Town, lead_id: &str) -> wire::RejectLeadRequest {
     }
 }
 
-/// A lead of the tipster that the officer found true.
+/// A lead of the tipster that the officer found true, and that has brought its award.
 async fn valid(town: &Town) -> Told {
     let mut told = submit(town, &volunteer_login(TIPSTER)).await;
     let triage = triage(town, &told.lead_id);
@@ -114,6 +114,8 @@ async fn valid(town: &Town) -> Told {
     assert_eq!(content.body, BODY);
     assert_eq!(content.source_id, volunteer(TIPSTER).to_string());
     town.done(OFFICER, validation).await;
+    // Asked with consequences: what is looked for afterwards is there to be found.
+    town.balance(volunteer(TIPSTER)).await;
     told
 }
 
