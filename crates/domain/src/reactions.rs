@@ -21,8 +21,8 @@ pub struct Reaction {
 pub const ALL: &[Reaction] = &[Reaction {
     name: "award_points",
     react: award_points,
-    // Done before; or the rules give this person or activity nothing, as paid staff on duty; or
-    // what was found again changes nothing, or an award that somebody took back for good.
+    // Done before, or overtaken by a later finding; or the rules give this person or activity nothing,
+    // as paid staff on duty; or somebody took the award back for good.
     settled_by: &[
         "AWARD_ALREADY_REVERSED",
         "AWARD_ALREADY_GRANTED",

@@ -138,7 +138,7 @@ pub(super) fn grant(
     };
     posting.post(event, value_date(activity));
     let mut decision = Decision::new();
-    posting.close(&mut decision);
+    posting.close(&mut decision)?;
     decision.used(&policy.reference());
     Ok(decision)
 }
@@ -206,7 +206,7 @@ pub(super) fn revise(
     posting.post(event, value_date(activity));
     posting.owe(award);
     let mut decision = Decision::new();
-    posting.close(&mut decision);
+    posting.close(&mut decision)?;
     decision.used(&policy.reference());
     Ok(decision)
 }
@@ -224,7 +224,7 @@ fn void_unawarded(mut posting: Posting, activity: &Activity) -> Result<Decision,
     };
     posting.post(event, value_date(activity));
     let mut decision = Decision::new();
-    posting.close(&mut decision);
+    posting.close(&mut decision)?;
     Ok(decision)
 }
 
@@ -294,7 +294,7 @@ pub(super) fn reverse(command: &Command, world: &World, cx: &Context) -> Result<
         posting.owe(*award);
     }
     let mut decision = Decision::new();
-    posting.close(&mut decision);
+    posting.close(&mut decision)?;
     Ok(decision)
 }
 
@@ -338,6 +338,6 @@ pub(super) fn freeze(command: &Command, world: &World, cx: &Context) -> Result<D
     let mut posting = Posting::on(world, person, None, cx)?;
     posting.post(event, Envelope::at(cx.now));
     let mut decision = Decision::new();
-    posting.close(&mut decision);
+    posting.close(&mut decision)?;
     Ok(decision)
 }

@@ -31,6 +31,8 @@ pub(crate) struct Posting {
     unit: Option<UnitId>,
     now: Instant,
     visibility: Visibility,
+    /// Whether every event so far conserves points.
+    is_sound: bool,
     events: Vec<(Event, Envelope)>,
 }
 
@@ -53,6 +55,7 @@ impl Posting {
             unit,
             now: cx.now,
             visibility: Visibility::Open,
+            is_sound: true,
             events: Vec::new(),
         })
     }
@@ -102,7 +105,8 @@ impl Posting {
             recorded_at: self.now,
         };
         Arc::make_mut(&mut self.account).evolve(&event, &stamp);
-        assert!(self.account.is_conserved(), "{event:?} conserves points");
+        debug_assert!(self.account.is_conserved(), "{event:?} conserves points");
+        self.is_sound &= self.account.is_conserved();
         self.events.push((event, envelope));
     }
 
@@ -287,7 +291,11 @@ impl Posting {
     }
 
     /// Pays what is owed out of what is left, and gives the events to the decision.
-    pub(crate) fn close(mut self, decision: &mut Decision) {
+    ///
+    /// # Errors
+    /// `ACCOUNT_NOT_CONSERVED` if points would be lost or made: a mistake of ours, of which nothing is
+    /// then written.
+    pub(crate) fn close(mut self, decision: &mut Decision) -> Result<(), Stop> {
         self.withdraw_debts();
         let mut unpaid = self.account.totals.unpaid();
         let mut lots = Vec::new();
@@ -304,15 +312,20 @@ impl Posting {
         if !lots.is_empty() {
             self.computed(Event::DebtRepaid { lots }, self.now);
         }
-        assert!(
-            !all_pay || self.account.is_settled(self.now),
+        let is_settled = !all_pay || self.account.is_settled(self.now);
+        debug_assert!(
+            is_settled,
             "nothing is missing unowed but under a hold, and nothing is left while something is owed"
         );
+        if !self.is_sound || !is_settled {
+            return Err(Refusal::AccountNotConserved.into());
+        }
         if self.visibility == Visibility::Withheld {
             decision.visibility = Visibility::Withheld;
         }
         for (event, envelope) in self.events {
             decision.push::<Account>(self.person, event, envelope);
         }
+        Ok(())
     }
 }

@@ -144,7 +144,7 @@ fn request(
         .with::<Redemption>(id, reserved, computed.clone())
         .with::<RewardItem>(item_id, piece, computed.clone())
         .with::<RewardUse>(used, taken, computed);
-    posting.close(&mut decision);
+    posting.close(&mut decision)?;
     decision.used(&basis);
     Ok(decision)
 }
@@ -231,7 +231,7 @@ impl Case<'_> {
         let mut decision = self
             .with(Event::RedemptionFulfilled { fulfilled_by })
             .with::<RewardItem>(self.item, issued, self.computed());
-        posting.close(&mut decision);
+        posting.close(&mut decision)?;
         Ok(decision)
     }
 
@@ -255,7 +255,7 @@ impl Case<'_> {
         self.world.state::<RewardItem>(self.item)?;
         let back = reward_use::Event::RewardGivenBack { redemption };
         decision.push::<RewardUse>(used, back, self.computed());
-        posting.close(&mut decision);
+        posting.close(&mut decision)?;
         Ok(decision)
     }
 
