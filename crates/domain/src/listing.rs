@@ -139,9 +139,15 @@ pub(crate) fn name(state: impl Serialize) -> String {
     value.as_str().expect("a text").to_owned()
 }
 
+/// The head of a table and its lines.
+pub(crate) fn table(place: &str, cells: impl IntoIterator<Item = Cell>) -> String {
+    let head = format!("| command | {place} | answer | then |\n|---|---|---|---|\n");
+    head + &lines(cells)
+}
+
 /// One line for each answer of a command, all places with that answer on it. Cells of a command
 /// stand together.
-pub(crate) fn table(place: &str, cells: impl IntoIterator<Item = Cell>) -> String {
+pub(crate) fn lines(cells: impl IntoIterator<Item = Cell>) -> String {
     let mut lines: Vec<Cell> = Vec::new();
     let mut begins = 0;
     for cell in cells {
@@ -161,7 +167,7 @@ pub(crate) fn table(place: &str, cells: impl IntoIterator<Item = Cell>) -> Strin
             None => lines.push(cell),
         }
     }
-    let mut text = format!("| command | {place} | answer | then |\n|---|---|---|---|\n");
+    let mut text = String::new();
     for line in lines {
         let Cell {
             command,

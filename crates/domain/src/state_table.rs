@@ -1,12 +1,9 @@
-//! Tables of states and commands: checked cell by cell, and written to `docs/state-machines/`.
+//! Tables with an answer for each state in turn: checked cell by cell, then listed (`listing`).
 //!
-//! Owns how such a listing looks. What stands in it are the rows of an aggregate's own test.
-
-use std::collections::BTreeSet;
-use std::fmt::Write as _;
-use std::path::Path;
+//! Owns the check. What stands in a table are the rows of an aggregate's own test.
 
 use crate::aggregates::Command;
+use crate::listing::{self, Cell};
 use crate::testing::History;
 use crate::world::Context;
 
@@ -30,28 +27,6 @@ pub(crate) fn row<const N: usize>(
     }
 }
 
-/// The name of what is asked: the innermost variant before its fields.
-fn word(command: &Command) -> String {
-    let text = format!("{command:?}");
-    let inner = text.split_once('(').map_or(&*text, |(_, inner)| inner);
-    let end = inner.find([' ', '{', ')']).unwrap_or(inner.len());
-    inner[..end].to_owned()
-}
-
-/// The variants of a command enum, read from its source.
-fn declared(source: &str) -> BTreeSet<String> {
-    let body = source
-        .split("pub enum Command {\n")
-        .nth(1)
-        .expect("commands");
-    let lines = body.split("\n}\n").next().expect("their end").lines();
-    lines
-        .filter_map(|line| line.strip_prefix("    "))
-        .filter(|line| line.starts_with(|letter: char| letter.is_ascii_uppercase()))
-        .map(|line| line.trim_end_matches([' ', '{', ',']).to_owned())
-        .collect()
-}
-
 /// Checks every cell, that no command of the source is left out, and the listing in the docs.
 /// `place` says where the aggregate stands in a history.
 #[track_caller]
@@ -63,20 +38,16 @@ pub(crate) fn check(
     rows: &[Row],
     place: impl Fn(&History) -> String,
 ) {
-    let mut text = format!(
-        "# {noun}: states and commands\n\nWritten by the test of the table \
-         (`UPDATE_GOLDEN=1 cargo test -p domain table` writes it anew). {given} A cell names the \
-         events and where it stands after them, or the refusal.\n\n\
-         | command | in state | answer | then |\n|---|---|---|---|\n"
-    );
+    // Rows of one command with other contents stay apart.
+    let mut table = listing::table("in state", []);
     for row in rows {
+        let mut cells = Vec::new();
         assert_eq!(row.answers.len(), states.len(), "{:?}", row.command);
-        let mut answers: Vec<(String, String, Vec<String>)> = Vec::new();
         for (history, expected) in states.iter().zip(&row.answers) {
             let before = place(history);
-            let outcome = history.outcome(row.command.clone(), &row.cx);
-            assert_eq!(outcome, *expected, "{:?} in {before}", row.command);
-            let after = if history.when(row.command.clone(), &row.cx).is_ok() {
+            let answer = history.outcome(row.command.clone(), &row.cx);
+            assert_eq!(answer, *expected, "{:?} in {before}", row.command);
+            let then = if history.when(row.command.clone(), &row.cx).is_ok() {
                 let after = place(&history.clone().then(row.command.clone(), &row.cx));
                 if after == before {
                     "same".to_owned()
@@ -87,36 +58,27 @@ pub(crate) fn check(
                 // Nothing changes where it is refused.
                 String::new()
             };
-            match answers
-                .iter_mut()
-                .find(|it| it.0 == outcome && it.1 == after)
-            {
-                Some((.., places)) => places.push(before),
-                None => answers.push((outcome, after, vec![before])),
-            }
+            cells.push(Cell {
+                command: listing::word(&row.command),
+                place: before,
+                answer,
+                then,
+            });
         }
-        let word = word(&row.command);
-        for (outcome, after, places) in answers {
-            let places = places.join(", ");
-            let _ = writeln!(text, "| {word} | {places} | {outcome} | {after} |");
-        }
+        table += &listing::lines(cells);
     }
-    let told: BTreeSet<_> = rows.iter().map(|row| word(&row.command)).collect();
-    assert_eq!(told, declared(source), "a row for every command");
-    let file = format!(
-        "../../docs/state-machines/{}.md",
-        noun.to_lowercase().replace(' ', "_")
+    let mut told: Vec<_> = rows.iter().map(|row| listing::word(&row.command)).collect();
+    told.sort();
+    told.dedup();
+    let commands = listing::declared(source, "Command");
+    assert_eq!(told, commands, "a row for every command");
+    let text = format!(
+        "# {noun}: states and commands\n\nWritten by the test of the table \
+         (`UPDATE_GOLDEN=1 cargo test -p domain table` writes it anew). {given} A cell names the \
+         events and where it stands after them, or the refusal.\n\n{table}"
     );
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&docs, &text).expect("written");
-    }
-    let written = std::fs::read_to_string(&docs).unwrap_or_default();
-    assert!(
-        written == text,
-        "{} is not what the rules say",
-        docs.display()
-    );
+    let file = format!("{}.md", noun.to_lowercase().replace(' ', "_"));
+    listing::check_listing(&file, &text);
 }
 
 /// One event of each type of a category, from the goldens; of whichever stream.
