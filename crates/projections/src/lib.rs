@@ -1,6 +1,7 @@
 //! The read models of benniu, the engine that feeds them, and what runs beside it.
 //!
 //! - `read_model`: what a model is; `read_models`: one file each, and the list of them
+//! - `by_time`: rows in the order of an instant, and pages of them
 //! - `models`: a model with its live build; folds without an engine
 //! - `feed`: commits as facts; `snapshot`: builds as files, a cache
 //! - `engine`: feeds all models from a log, in order, and keeps them healthy
@@ -10,6 +11,7 @@
 //! Read models never decide and deciders never read them. Rebuilding one runs no reaction and no
 //! timer.
 
+pub mod by_time;
 pub mod consequences;
 pub mod engine;
 pub mod feed;

@@ -6,7 +6,6 @@
 //! parties may be shown to is not decided here.
 
 use std::collections::BTreeSet;
-use std::ops::Bound;
 
 use domain::dispute::{
     self, Confirmation, CourtDecision, Dispute, DisputeKind, DisputeState, Source,
@@ -16,6 +15,7 @@ use domain::open_item::{self, Item, OpenItem};
 use domain::{Aggregate as _, Event, Instant};
 use serde::{Deserialize, Serialize};
 
+use crate::by_time::{self, ByTime};
 use crate::read_model::{Build, Fact, ReadModel, Row, row_value};
 use crate::read_models::units::Succession;
 
@@ -195,7 +195,7 @@ impl Filter {
 }
 
 /// A place in the order: registered at, id.
-pub type Place = (Instant, DisputeId);
+pub type Place = by_time::Place<DisputeId>;
 
 /// A partition: the dispute, once it is registered.
 pub type DisputeSlot = Option<Record>;
@@ -263,7 +263,7 @@ impl ReadModel for Disputes {
     type Key = DisputeId;
     type Partition = DisputeSlot;
     type Entry = Option<Instant>;
-    type Index = BTreeSet<Place>;
+    type Index = ByTime<DisputeId>;
 
     fn wants(category: &str) -> bool {
         matches!(category, "dispute" | "open_item")
@@ -305,17 +305,12 @@ impl ReadModel for Disputes {
     }
 
     fn reindex(
-        index: &mut BTreeSet<Place>,
+        index: &mut ByTime<DisputeId>,
         key: &DisputeId,
         old: Option<&Option<Instant>>,
         new: &Option<Instant>,
     ) {
-        if let Some(at) = old.copied().flatten() {
-            index.remove(&(at, *key));
-        }
-        if let Some(at) = new {
-            index.insert((*at, *key));
-        }
+        index.move_to(*key, old.copied().flatten(), *new);
     }
 }
 
@@ -335,20 +330,16 @@ impl Build<Disputes> {
         after: Option<Place>,
     ) -> (Vec<(DisputeId, &Record)>, bool) {
         let size = size.clamp(1, PAGE_DISPUTES_MAX);
-        let bound = |at: Option<Place>| at.map_or(Bound::Unbounded, Bound::Excluded);
-        let ordered: Box<dyn Iterator<Item = &Place>> = if oldest_first {
-            Box::new(self.index.range((bound(after), Bound::Unbounded)))
+        let ordered: Box<dyn Iterator<Item = DisputeId>> = if oldest_first {
+            Box::new(self.index.oldest_first(after))
         } else {
-            let range = (Bound::Unbounded, bound(after));
-            Box::new(self.index.range(range).rev())
+            Box::new(self.index.newest_first(after))
         };
-        let mut found = ordered.filter_map(|(_, id)| {
-            let record = self.dispute(*id)?;
-            filter.matches(record).then_some((*id, record))
+        let found = ordered.filter_map(|id| {
+            let record = self.dispute(id)?;
+            filter.matches(record).then_some((id, record))
         });
-        let page: Vec<_> = found.by_ref().take(size).collect();
-        let more = found.next().is_some();
-        (page, more)
+        by_time::page(found, size)
     }
 
     /// How far the disputes asked for came.

@@ -6,13 +6,13 @@
 //! here: the caller says it for each.
 
 use std::collections::BTreeSet;
-use std::ops::Bound;
 
 use domain::ids::{LeadId, PersonId, UnitId};
 use domain::lead::{self, LeadKind, LeadState};
 use domain::{Event, Instant};
 use serde::{Deserialize, Serialize};
 
+use crate::by_time::{self, ByTime};
 use crate::read_model::{Build, Fact, ReadModel, Row, row_value};
 
 /// Most leads on one page.
@@ -67,7 +67,7 @@ impl Filter {
 }
 
 /// A place in the order: submitted at, id.
-pub type Place = (Instant, LeadId);
+pub type Place = by_time::Place<LeadId>;
 
 /// Leads of a page, and whether there are more.
 pub type Page<'a> = (Vec<(LeadId, &'a Record)>, bool);
@@ -108,7 +108,7 @@ impl ReadModel for Leads {
     type Key = LeadId;
     type Partition = LeadSlot;
     type Entry = Option<Instant>;
-    type Index = BTreeSet<Place>;
+    type Index = ByTime<LeadId>;
 
     fn wants(category: &str) -> bool {
         category == "lead"
@@ -157,17 +157,12 @@ impl ReadModel for Leads {
     }
 
     fn reindex(
-        index: &mut BTreeSet<Place>,
+        index: &mut ByTime<LeadId>,
         key: &LeadId,
         old: Option<&Option<Instant>>,
         new: &Option<Instant>,
     ) {
-        if let Some(at) = old.copied().flatten() {
-            index.remove(&(at, *key));
-        }
-        if let Some(at) = new {
-            index.insert((*at, *key));
-        }
+        index.move_to(*key, old.copied().flatten(), *new);
     }
 }
 
@@ -190,10 +185,9 @@ impl Build<Leads> {
         after: Option<Place>,
     ) -> Result<Page<'_>, E> {
         let size = size.clamp(1, PAGE_LEADS_MAX);
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut page = Vec::new();
-        for (_, id) in self.index.range((from, Bound::Unbounded)) {
-            let Some(record) = self.lead(*id).filter(|record| filter.matches(record)) else {
+        for id in self.index.oldest_first(after) {
+            let Some(record) = self.lead(id).filter(|record| filter.matches(record)) else {
                 continue;
             };
             if !known(record)? {
@@ -202,7 +196,7 @@ impl Build<Leads> {
             if page.len() == size {
                 return Ok((page, true));
             }
-            page.push((*id, record));
+            page.push((id, record));
         }
         Ok((page, false))
     }

@@ -4,13 +4,13 @@
 //! (requested at, id), which never changes. The hash of a code is not kept here.
 
 use std::collections::BTreeSet;
-use std::ops::Bound;
 
 use domain::ids::{PersonId, RedemptionId, RewardItemId, UnitId};
 use domain::redemption::{self, Redemption, RedemptionState};
 use domain::{Aggregate as _, Event, Instant};
 use serde::{Deserialize, Serialize};
 
+use crate::by_time::{self, ByTime};
 use crate::read_model::{Build, Fact, ReadModel, Row, row_value};
 
 /// Most redemptions on one page.
@@ -69,7 +69,7 @@ impl Filter {
 }
 
 /// A place in the order: requested at, id.
-pub type Place = (Instant, RedemptionId);
+pub type Place = by_time::Place<RedemptionId>;
 
 impl ReadModel for Redemptions {
     const NAME: &'static str = "redemptions";
@@ -77,7 +77,7 @@ impl ReadModel for Redemptions {
     type Key = RedemptionId;
     type Partition = Option<Record>;
     type Entry = Option<Instant>;
-    type Index = BTreeSet<Place>;
+    type Index = ByTime<RedemptionId>;
 
     fn wants(category: &str) -> bool {
         category == "redemption"
@@ -141,17 +141,12 @@ impl ReadModel for Redemptions {
     }
 
     fn reindex(
-        index: &mut BTreeSet<Place>,
+        index: &mut ByTime<RedemptionId>,
         key: &RedemptionId,
         old: Option<&Option<Instant>>,
         new: &Option<Instant>,
     ) {
-        if let Some(at) = old.copied().flatten() {
-            index.remove(&(at, *key));
-        }
-        if let Some(at) = new {
-            index.insert((*at, *key));
-        }
+        index.move_to(*key, old.copied().flatten(), *new);
     }
 }
 
@@ -170,14 +165,10 @@ impl Build<Redemptions> {
         after: Option<Place>,
     ) -> (Vec<(RedemptionId, &Record)>, bool) {
         let size = size.clamp(1, PAGE_REDEMPTIONS_MAX);
-        let until = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let older = self.index.range((Bound::Unbounded, until)).rev();
-        let mut found = older.filter_map(|(_, id)| {
-            let record = self.redemption(*id)?;
-            filter.matches(record).then_some((*id, record))
+        let found = self.index.newest_first(after).filter_map(|id| {
+            let record = self.redemption(id)?;
+            filter.matches(record).then_some((id, record))
         });
-        let page: Vec<_> = found.by_ref().take(size).collect();
-        let more = found.next().is_some();
-        (page, more)
+        by_time::page(found, size)
     }
 }

@@ -5,13 +5,13 @@
 //! The index orders them by (start, id), which never changes once planned or filed.
 
 use std::collections::BTreeSet;
-use std::ops::Bound;
 
 use domain::ids::{PersonId, ShiftId, UnitId, ZoneId};
 use domain::patrol_shift::{self, ShiftState};
 use domain::{Event, Instant};
 use serde::{Deserialize, Serialize};
 
+use crate::by_time::{self, ByTime};
 use crate::read_model::{Build, Fact, ReadModel, Row, row_value};
 
 /// Most shifts on one page.
@@ -62,7 +62,7 @@ pub struct Record {
 /// A partition: the shift, once it is planned or filed.
 pub type ShiftSlot = Option<Record>;
 /// A place in the order: start and id.
-pub type Place = (Instant, ShiftId);
+pub type Place = by_time::Place<ShiftId>;
 
 /// Which shifts; what is absent does not restrict.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -208,7 +208,7 @@ impl ReadModel for Shifts {
     type Key = ShiftId;
     type Partition = ShiftSlot;
     type Entry = Option<Instant>;
-    type Index = BTreeSet<Place>;
+    type Index = ByTime<ShiftId>;
 
     fn wants(category: &str) -> bool {
         category == "patrol_shift"
@@ -239,17 +239,12 @@ impl ReadModel for Shifts {
     }
 
     fn reindex(
-        index: &mut BTreeSet<Place>,
+        index: &mut ByTime<ShiftId>,
         key: &ShiftId,
         old: Option<&Option<Instant>>,
         new: &Option<Instant>,
     ) {
-        if let Some(at) = old.copied().flatten() {
-            index.remove(&(at, *key));
-        }
-        if let Some(at) = new {
-            index.insert((*at, *key));
-        }
+        index.move_to(*key, old.copied().flatten(), *new);
     }
 }
 
@@ -263,14 +258,10 @@ impl Build<Shifts> {
         after: Option<Place>,
     ) -> (Vec<(ShiftId, &Record)>, bool) {
         let size = size.clamp(1, PAGE_SHIFTS_MAX);
-        let end = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let places = self.index.range((Bound::Unbounded, end)).rev();
-        let mut found = places.filter_map(|(_, id)| {
-            let record = self.partitions.get(id)?.as_ref()?;
-            filter.matches(record).then_some((*id, record))
+        let found = self.index.newest_first(after).filter_map(|id| {
+            let record = self.partitions.get(&id)?.as_ref()?;
+            filter.matches(record).then_some((id, record))
         });
-        let page: Vec<_> = found.by_ref().take(size).collect();
-        let more = found.next().is_some();
-        (page, more)
+        by_time::page(found, size)
     }
 }
