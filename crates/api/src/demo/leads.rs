@@ -147,9 +147,12 @@ impl Show<'_> {
                 .iter()
                 .map(|lead| lead.state().as_str_name().trim_start_matches("LEAD_STATE_"))
                 .collect();
-            writeln!(self.out, "the {subject} knows {}: {}", leads.len(), {
+            let known = if states.is_empty() {
+                "none".to_owned()
+            } else {
                 states.join(", ").to_lowercase()
-            })?;
+            };
+            writeln!(self.out, "leads that the {subject} knows: {known}")?;
             let name = format!("closed leads that the {subject} knows");
             self.checks.expect(&name, expected, leads.len());
         }
