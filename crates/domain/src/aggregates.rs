@@ -127,6 +127,7 @@ aggregates! {
     person_day::PersonDay,
     policy_set::PolicySets,
     principal::Principal,
+    projection::Projection,
     reaction::Reaction,
     redemption::Redemption,
     residence::Residence,

@@ -12,7 +12,7 @@ use crate::aggregates::{CATEGORIES, Event};
 const GOLDEN: &str = include_str!("../golden/events.jsonl");
 
 /// The sources that declare events, by category.
-const SOURCES: [(&str, &str); 27] = [
+const SOURCES: [(&str, &str); 28] = [
     ("account", include_str!("account/event.rs")),
     ("campaign", include_str!("campaign.rs")),
     ("checkpoint", include_str!("checkpoint.rs")),
@@ -32,6 +32,7 @@ const SOURCES: [(&str, &str); 27] = [
     ("person_day", include_str!("person_day.rs")),
     ("policy_set", include_str!("policy_set.rs")),
     ("principal", include_str!("principal.rs")),
+    ("projection", include_str!("projection.rs")),
     ("reaction", include_str!("reaction.rs")),
     ("redemption", include_str!("redemption/event.rs")),
     ("residence", include_str!("residence.rs")),

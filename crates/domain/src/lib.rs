@@ -42,6 +42,7 @@ pub mod person;
 pub mod person_day;
 pub mod policy_set;
 pub mod principal;
+pub mod projection;
 pub mod reaction;
 pub mod reactions;
 pub mod redemption;
