@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -71,10 +73,10 @@ fn place(history: &History) -> String {
     let mut text = format!("live {}", state.live());
     for (build, compared) in state.candidates() {
         let word = if *compared { "compared" } else { "candidate" };
-        text += &format!(" {word} {build}");
+        let _ = write!(text, " {word} {build}");
     }
     for build in state.kept() {
-        text += &format!(" kept {build}");
+        let _ = write!(text, " kept {build}");
     }
     text
 }
