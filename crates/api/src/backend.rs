@@ -217,7 +217,7 @@ pub fn subtree(
     let unit: Option<UnitId> =
         parse::optional_id("unit_id", unit_id).map_err(|why| status::invalid(&why))?;
     let Some(unit) = unit else { return Ok(None) };
-    let build = models.units.read();
+    let build = crate::reading::ready(&models.units)?;
     if build.unit(unit).is_none() {
         return Err(status::refused(
             &domain::unit::Refusal::UnitNotFound.refused(),

@@ -3,11 +3,14 @@
 //! Owns the waiting for a position and the read point of an answer. The read models answer, never
 //! this file.
 
+use std::sync::RwLockReadGuard;
 use std::time::Duration;
 
+use projections::Slot;
+use projections::build::{Build, Phase};
 use projections::consequences::NotFollowed;
 use projections::engine::Lagging;
-use projections::read_model::{Build, ReadModel};
+use projections::read_model::ReadModel;
 use projections::read_models::reaction_work::Stuck;
 use tonic::{Code, Status};
 
@@ -35,7 +38,7 @@ impl Backend {
     pub async fn wait(&self, consistency: Option<wire::ReadConsistency>) -> Result<Waited, Status> {
         let consistency = consistency.unwrap_or_default();
         let head = self.executor.log().head();
-        let position = match consistency.at_least {
+        let asked = match consistency.at_least {
             Some(at_least) if at_least.epoch != head.epoch => {
                 return Err(status::status(
                     Code::FailedPrecondition,
@@ -47,6 +50,8 @@ impl Backend {
             None if consistency.with_consequences => head.position,
             None => 0,
         };
+        // Nobody is sent back in time by a restart.
+        let position = asked.max(self.engine.opened_at());
         let mut waited = Waited {
             epoch: head.epoch,
             position,
@@ -116,20 +121,70 @@ pub fn not_followed(error: &NotFollowed) -> Status {
     }
 }
 
+/// The live build of a model, if somebody may be answered from it.
+///
+/// # Errors
+/// `UNAVAILABLE` if the model is being folded from the log or is not whole.
+pub fn ready<M: ReadModel>(slot: &Slot<M>) -> Result<RwLockReadGuard<'_, Build<M>>, Status> {
+    let build = slot.read();
+    if !build.is_whole() {
+        return Err(not_whole::<M>());
+    }
+    if build.phase == Phase::Building {
+        let (name, position) = (M::NAME, build.position);
+        let message = format!(
+            "The read model {name} is being folded from the log and holds position {position}; \
+             `benniu projections status` shows how far it is."
+        );
+        return Err(status::status(
+            Code::Unavailable,
+            "READ_MODEL_BUILDING",
+            &message,
+        ));
+    }
+    Ok(build)
+}
+
+fn not_whole<M: ReadModel>() -> Status {
+    let message = format!("The read model {} is being folded again.", M::NAME);
+    status::status(Code::Unavailable, "READ_MODEL_BUILDING", &message)
+}
+
+fn standing_still() -> Status {
+    lagging("This read model stands still; `benniu` health says why.")
+}
+
 fn lagging(message: &str) -> Status {
     status::status(Code::Unavailable, "READ_MODEL_BEHIND", message)
 }
 
 impl Waited {
+    /// The live build of a model, for an answer.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` if the model is being folded from the log, is not whole, or is fenced before the
+    /// position that was asked for.
+    pub fn read<'a, M: ReadModel>(
+        &self,
+        slot: &'a Slot<M>,
+    ) -> Result<RwLockReadGuard<'a, Build<M>>, Status> {
+        let build = ready(slot)?;
+        if build.position < self.position {
+            return Err(standing_still());
+        }
+        Ok(build)
+    }
+
     /// What an answer of this build has seen.
     ///
     /// # Errors
     /// `UNAVAILABLE` if the model is fenced before the position that was asked for.
     pub fn point<M: ReadModel>(self, build: &Build<M>) -> Result<wire::ReadPoint, Status> {
         if build.position < self.position {
-            return Err(lagging(
-                "This read model stands still; `benniu` health says why.",
-            ));
+            return Err(standing_still());
+        }
+        if !build.is_whole() {
+            return Err(not_whole::<M>());
         }
         let name = format!("{}/{}/{}", M::NAME, M::SCHEMA_VERSION, build.id);
         Ok(self.at(build.position, name))

@@ -1,31 +1,44 @@
 //! The engine: one task that feeds every read model from the log, in commit order.
 //!
-//! Owns catching up, the published `applied` position, snapshots and health. A model that fails is
-//! fenced and the others go on; a log that cannot be read is tried again. Never writes the log and
-//! never runs a reaction or timer.
+//! Owns catching up, the published `applied` position, snapshots, the memory budget and health; the
+//! builds beside the live ones are in [`builds`]. A model that fails is fenced and the others go on;
+//! a log that cannot be read is tried again. Never writes the log and never runs a reaction or timer.
 
-mod rebuild;
+mod builds;
+mod job;
+mod memory;
+mod open;
+mod read;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use eventlog::{EventLog, ReadError};
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub use rebuild::{DIFFERENCES_MAX, Difference, Progress, RebuildError, Rebuilt};
+pub use builds::{BuildHealth, CompareError, Comparison, Role};
+pub use job::Progress;
 
 use crate::Models;
-use crate::feed::Decoder;
-use crate::models::{AnyModel, Fault};
-use crate::snapshot::Belongs;
+use crate::build::{Checksum, Fault, Phase};
+use crate::feed::{DecodedCommit, Decoder};
+use crate::models::{AnyBuild, AnyModel};
+use crate::views::Belongs;
+use job::Job;
+use read::Reader;
 
-/// Commits that are applied between two looks at the log's end.
-const BATCH_COMMITS_MAX: usize = 512;
 /// Wait before a log that could not be read is read again.
 const READ_RETRY: Duration = Duration::from_secs(1);
+/// Time after which a quiet engine looks after memory and snapshots.
+const TICK: Duration = Duration::from_secs(1);
+/// Events that a build may be behind and still counts as one of those that follow: they are taken in
+/// within about a second.
+pub const FOLLOW_EVENTS: u64 = 50_000;
+/// Most threads that share a batch in the engine's loop.
+const THREADS_MAX: usize = 4;
 
 /// How the engine runs.
 #[derive(Debug, Clone)]
@@ -36,6 +49,16 @@ pub struct Options {
     pub snapshot_events: u64,
     /// Time after which snapshots are written, if anything has moved.
     pub snapshot_every: Duration,
+    /// Bytes that all read models together may keep resident. More than that is let go once the
+    /// snapshots hold it; one question may go beyond while it is answered.
+    pub memory_bytes: usize,
+    /// Threads that fold builds beside the live ones.
+    pub build_threads: usize,
+    /// Share of the time, in percent from 1 to 100, in which these threads work; the rest is left to
+    /// commands.
+    pub build_share: u32,
+    /// Where builds stop and wait, for tests of kills: see [`Pause`].
+    pub pause: Pause,
 }
 
 impl Default for Options {
@@ -44,8 +67,41 @@ impl Default for Options {
             views: None,
             snapshot_events: 200_000,
             snapshot_every: Duration::from_mins(1),
+            memory_bytes: 512 * 1_024 * 1_024,
+            build_threads: threads().div_ceil(2),
+            build_share: 60,
+            pause: Pause::default(),
         }
     }
+}
+
+/// Named points of a build at which tests look in: the name and a file that is written there; the
+/// work goes on once that file is removed.
+#[derive(Debug, Clone, Default)]
+pub struct Pause {
+    /// The folder of the files; none: nothing pauses.
+    pub folder: Option<PathBuf>,
+}
+
+impl Pause {
+    /// Says that a point is reached, and waits while the file of that name with `.hold` exists.
+    fn at(&self, point: &str) {
+        let Some(folder) = &self.folder else { return };
+        let hold = folder.join(format!("{point}.hold"));
+        if hold.exists() {
+            let reached = std::fs::write(folder.join(format!("{point}.reached")), b"");
+            if let Err(error) = reached {
+                tracing::warn!(%error, point, "a pause cannot be told");
+            }
+            while hold.exists() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+    }
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// The models do not hold a position yet.
@@ -59,11 +115,11 @@ pub struct Lagging {
 }
 
 /// How a model does.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ModelHealth {
     /// Its name.
     pub name: &'static str,
-    /// The version of its schema.
+    /// The version of the schema of its live build.
     pub schema_version: u32,
     /// The live build's number.
     pub build: u32,
@@ -77,10 +133,12 @@ pub struct ModelHealth {
     pub saved: Option<u64>,
     /// Why it stands still, if it does.
     pub fault: Option<Fault>,
+    /// How far it is, while it is folded from the log and answers nobody.
+    pub building: Option<Progress>,
 }
 
 /// How the engine does.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Health {
     /// The log's last position.
     pub head: u64,
@@ -91,6 +149,8 @@ pub struct Health {
     pub lag_seconds: i64,
     /// Every model.
     pub models: Vec<ModelHealth>,
+    /// Bytes that are resident, estimated.
+    pub resident_bytes: usize,
     /// Why the log could not be read, if it could not.
     pub read_error: Option<String>,
     /// Why snapshots could not be written, if they could not.
@@ -102,15 +162,31 @@ struct Shared {
     models: Models,
     options: Options,
     applied: watch::Sender<u64>,
-    progress: Mutex<ProgressState>,
-    saving: AtomicBool,
+    /// Locked while a batch is taken in: who holds it stands at a commit boundary.
+    feed: Mutex<Feed>,
+    upkeep: Mutex<Upkeep>,
+    saving: Mutex<()>,
+    jobs: Mutex<Vec<Arc<Job>>>,
+    pool: rayon::ThreadPool,
+    stopping: watch::Sender<bool>,
+    /// The log's end when the engine began: no answer goes back behind it.
+    opened_at: u64,
 }
 
-struct ProgressState {
+/// Where the loop stands.
+struct Feed {
     decoder: Decoder,
+    position: u64,
     applied_at: Option<domain::Instant>,
+}
+
+/// What is looked after between batches.
+struct Upkeep {
     saved_at_position: u64,
-    saved_at: std::time::Instant,
+    saved_at: Instant,
+    looked_at: Instant,
+    /// The log says something of builds that could not be done yet.
+    waiting: bool,
     read_error: Option<String>,
     snapshot_error: Option<String>,
 }
@@ -119,28 +195,27 @@ struct ProgressState {
 #[derive(Clone)]
 pub struct Engine {
     shared: Arc<Shared>,
-    stop: watch::Sender<bool>,
     task: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Engine {
-    /// Loads the snapshots and starts to catch up. Needs a tokio runtime.
+    /// Takes the snapshots and starts to catch up. Needs a tokio runtime.
     ///
     /// # Errors
-    /// If the log's first commit, which names its zone, cannot be read.
+    /// If the log's first commit, which names its zone, or what units it has cannot be read.
     pub async fn start(log: Arc<dyn EventLog>, options: Options) -> Result<Self, ReadError> {
-        let shared = tokio::task::spawn_blocking(move || Shared::open(&log, &options))
-            .await
-            .map_err(|error| ReadError::Io {
-                what: "the first commit".to_owned(),
-                error: error.to_string(),
-            })??;
-        let shared = Arc::new(shared);
-        let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(follow(Arc::clone(&shared), stopped));
+        let opened = tokio::task::spawn_blocking(move || Shared::open(log, options)).await;
+        let shared = opened.map_err(|error| ReadError::Io {
+            what: "the first commit".to_owned(),
+            error: error.to_string(),
+        })??;
+        let task = tokio::spawn(follow(Arc::clone(&shared)));
         Ok(Self {
             shared,
-            stop,
             task: Arc::new(Mutex::new(Some(task))),
         })
     }
@@ -150,9 +225,15 @@ impl Engine {
         &self.shared.models
     }
 
-    /// Position that every model without fault holds.
+    /// Position that every model holds which is not fenced and not being folded from far behind.
     pub fn applied(&self) -> u64 {
         *self.shared.applied.borrow()
+    }
+
+    /// The log's end when the engine began. An answer from before it would go back in time for
+    /// whoever had one before the restart.
+    pub fn opened_at(&self) -> u64 {
+        self.shared.opened_at
     }
 
     /// Follows [`Engine::applied`].
@@ -160,7 +241,8 @@ impl Engine {
         self.shared.applied.subscribe()
     }
 
-    /// Waits until every model without fault holds a position.
+    /// Waits until every model holds a position which is not fenced and not being folded from far
+    /// behind.
     ///
     /// # Errors
     /// [`Lagging`] if that takes longer than `timeout`.
@@ -176,6 +258,12 @@ impl Engine {
         }
     }
 
+    /// SHA-256 over the rows of a model's live build.
+    pub fn checksum(&self, name: &str) -> Option<Checksum> {
+        let model = self.models().named(name)?;
+        Some(model.live().checksum())
+    }
+
     /// How the engine and its models do.
     pub fn health(&self) -> Health {
         self.shared.health()
@@ -183,12 +271,8 @@ impl Engine {
 
     /// Stops feeding and writes the last snapshots.
     pub async fn stop(&self) {
-        self.stop.send_replace(true);
-        let task = self
-            .task
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        self.shared.stopping.send_replace(true);
+        let task = locked(&self.task).take();
         if let Some(task) = task
             && let Err(error) = task.await
         {
@@ -197,13 +281,13 @@ impl Engine {
     }
 }
 
-async fn follow(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
+async fn follow(shared: Arc<Shared>) {
     let mut head = shared.log.watch();
+    let mut stopped = shared.stopping.subscribe();
     loop {
         head.mark_unchanged();
         let worker = Arc::clone(&shared);
-        let halt = stopped.clone();
-        let caught_up = tokio::task::spawn_blocking(move || worker.catch_up(&halt)).await;
+        let caught_up = tokio::task::spawn_blocking(move || worker.catch_up()).await;
         let retry = !matches!(caught_up, Ok(Ok(())));
         if *stopped.borrow_and_update() {
             break;
@@ -212,199 +296,197 @@ async fn follow(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
             _ = stopped.wait_for(|stop| *stop) => break,
             moved = head.changed() => if moved.is_err() { break },
             () = tokio::time::sleep(READ_RETRY), if retry => {}
-            () = tokio::time::sleep(shared.options.snapshot_every), if !retry => {}
+            () = tokio::time::sleep(TICK), if !retry => {}
         }
     }
-    let saved = tokio::task::spawn_blocking(move || shared.save()).await;
-    if let Err(error) = saved {
+    let ended = tokio::task::spawn_blocking(move || {
+        shared.end_jobs();
+        shared.save();
+    });
+    if let Err(error) = ended.await {
         tracing::error!(%error, "the last snapshots were not written");
     }
 }
 
 impl Shared {
-    fn open(log: &Arc<dyn EventLog>, options: &Options) -> Result<Self, ReadError> {
-        let models = Models::default();
-        let mut decoder = Decoder::new(Models::wants);
-        if let Some(first) = log.commit_at(1)? {
-            decoder.decode(first);
-        }
-        let shared = |decoder, models| Self {
-            applied: watch::Sender::new(0),
-            progress: Mutex::new(ProgressState {
-                decoder,
-                applied_at: None,
-                saved_at_position: 0,
-                saved_at: std::time::Instant::now(),
-                read_error: None,
-                snapshot_error: None,
-            }),
-            saving: AtomicBool::new(false),
-            log: Arc::clone(log),
-            models,
-            options: options.clone(),
-        };
-        if let Some(views) = &options.views {
-            let head = log.head();
-            let belongs = Belongs {
-                log_id: log.log_id(),
-                epoch: head.epoch,
-                head: head.position,
-            };
-            models
-                .all()
-                .into_iter()
-                .for_each(|model| model.load(views, belongs));
-            // The units of the snapshot: the commits that founded them are not read again.
-            for (unit, row) in &models.units.read().partitions {
-                decoder.set_unit(*unit, row.unit.clone());
-            }
-        }
-        let shared = shared(decoder, models);
-        shared.progress().saved_at_position = shared.position();
-        shared.applied.send_replace(shared.position());
-        Ok(shared)
-    }
-
-    fn progress(&self) -> MutexGuard<'_, ProgressState> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Position that every model without fault holds; that of the log if all are fenced.
-    fn position(&self) -> u64 {
-        let models = self.models.all();
-        let sound = models.into_iter().filter(|model| model.fault().is_none());
-        sound
-            .map(AnyModel::position)
+    /// Position that every live build holds that is not fenced and not far behind; that of the loop
+    /// if there is none.
+    fn position(&self, feed: &Feed) -> u64 {
+        let far: Vec<_> = self.jobs().iter().flat_map(|job| job.far()).collect();
+        let live = self.models.all().into_iter();
+        let counted = live
+            .filter(|model| !far.contains(&model.name()))
+            .map(|model| model.live().standing())
+            .filter(|standing| standing.fault.is_none());
+        counted
+            .map(|standing| standing.position)
             .min()
-            .unwrap_or_else(|| self.log.head().position)
+            .unwrap_or(feed.position)
     }
 
-    fn catch_up(self: &Arc<Self>, halt: &watch::Receiver<bool>) -> Result<(), ReadError> {
-        let outcome = self.catch_up_unless(&|| *halt.borrow());
-        self.progress().read_error = outcome.as_ref().err().map(ToString::to_string);
+    fn publish(&self, feed: &Feed) {
+        self.applied.send_replace(self.position(feed));
+    }
+
+    fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
+    /// Every build there is, the live ones first.
+    fn builds(&self) -> Vec<Arc<dyn AnyBuild>> {
+        let models = self.models.all();
+        let live = models.iter().map(|model| model.live());
+        let beside = models.iter().flat_map(|model| model.beside());
+        live.chain(beside).collect()
+    }
+
+    fn catch_up(self: &Arc<Self>) -> Result<(), ReadError> {
+        let outcome = self.catch_up_or_stop();
+        locked(&self.upkeep).read_error = outcome.as_ref().err().map(ToString::to_string);
         if let Err(error) = &outcome {
             tracing::error!(%error, "the log cannot be read; the engine tries again");
         }
         outcome
     }
 
-    fn catch_up_unless(self: &Arc<Self>, halt: &dyn Fn() -> bool) -> Result<(), ReadError> {
+    fn catch_up_or_stop(self: &Arc<Self>) -> Result<(), ReadError> {
+        let mut moved = false;
         loop {
-            let (from, to) = (self.position() + 1, self.log.head().position);
-            if from > to || halt() {
-                self.maybe_save();
+            let from = locked(&self.feed).position + 1;
+            let to = self.log.head().position;
+            if from > to || self.is_stopping() {
+                if locked(&self.upkeep).waiting && !self.is_stopping() {
+                    self.reconcile();
+                }
+                if !moved {
+                    self.restore_suspects();
+                    self.upkeep();
+                }
                 return Ok(());
             }
-            let mut commits = self.log.read(from, to);
-            loop {
-                let (mut batch, mut failed) = (Vec::new(), None);
-                for commit in commits.by_ref().take(BATCH_COMMITS_MAX) {
-                    match commit {
-                        Ok(commit) => batch.push(self.progress().decoder.decode(commit)),
-                        Err(error) => failed = Some(error),
-                    }
+            let mut reader = Reader::new(&*self.log, from, to);
+            let mut decoder = locked(&self.feed).decoder.clone();
+            while !self.is_stopping() {
+                let read = self.pool.install(|| reader.next(&mut decoder));
+                let Some(batch) = read? else { break };
+                let acts = self.feed(&batch, &decoder);
+                moved = true;
+                if acts {
+                    self.reconcile();
                 }
-                let Some(last) = batch.last() else {
-                    match failed {
-                        Some(error) => return Err(error),
-                        None => break,
-                    }
-                };
-                let recorded_at = last.header.recorded_at;
-                for model in self.models.all() {
-                    let sound_before = model.fault().is_none();
-                    model.apply(&batch);
-                    if sound_before && model.is_suspect() {
-                        self.restore(model.name());
-                    }
-                }
-                self.progress().applied_at = Some(recorded_at);
-                self.applied.send_replace(self.position());
-                self.maybe_save();
-                if let Some(error) = failed {
-                    return Err(error);
-                }
-                if halt() {
-                    return Ok(());
-                }
+                self.upkeep();
             }
         }
     }
 
-    fn maybe_save(&self) {
-        let Some(_) = self.options.views else { return };
-        let position = self.position();
-        let mut progress = self.progress();
-        let moved = position.saturating_sub(progress.saved_at_position);
-        let due = moved >= self.options.snapshot_events
-            || (moved > 0 && progress.saved_at.elapsed() >= self.options.snapshot_every);
-        if due {
-            progress.saved_at_position = position;
-            progress.saved_at = std::time::Instant::now();
-            drop(progress);
-            self.save();
+    /// Takes a batch into every build that follows; `true` if it says something of builds.
+    fn feed(self: &Arc<Self>, batch: &[DecodedCommit], decoder: &Decoder) -> bool {
+        let mut feed = locked(&self.feed);
+        let Some(last) = batch.last() else {
+            return false;
+        };
+        let mut builds = self.builds();
+        builds.retain(|build| build.phase() == Phase::Following);
+        let events: usize = batch.iter().map(|commit| commit.events.len()).sum();
+        if events >= read::PARALLEL_EVENTS_MIN {
+            self.pool.install(|| {
+                builds
+                    .par_iter()
+                    .for_each(|build| build.take_in(batch, true));
+            });
+        } else {
+            for build in &builds {
+                build.take_in(batch, false);
+            }
         }
+        feed.position = last.last_position();
+        feed.applied_at = Some(last.header.recorded_at);
+        if feed.decoder.generation() != decoder.generation() {
+            feed.decoder = decoder.clone();
+        }
+        self.publish(&feed);
+        drop(feed);
+        self.restore_suspects();
+        let events = batch.iter().flat_map(|commit| &commit.events);
+        events
+            .map(|event| event.stream().category())
+            .any(|category| category == builds::CATEGORY)
     }
 
-    /// Writes the snapshot of every sound model that has moved.
+    /// Looks after snapshots and memory, if it is time.
+    fn upkeep(&self) {
+        let position = locked(&self.feed).position;
+        let due = {
+            let mut upkeep = locked(&self.upkeep);
+            let moved = position.saturating_sub(upkeep.saved_at_position);
+            let due = moved >= self.options.snapshot_events
+                || (moved > 0 && upkeep.saved_at.elapsed() >= self.options.snapshot_every);
+            if due {
+                upkeep.saved_at_position = position;
+                upkeep.saved_at = Instant::now();
+            }
+            due && self.options.views.is_some()
+        };
+        if due {
+            self.save();
+        }
+        self.keep_within_memory();
+    }
+
+    /// Writes the snapshot of every sound build that has moved.
     fn save(&self) {
-        let Some(views) = &self.options.views else {
-            return;
-        };
-        if self.saving.swap(true, Ordering::AcqRel) {
+        if self.options.views.is_none() {
             return;
         }
-        let head = self.log.head();
-        let belongs = Belongs {
-            log_id: self.log.log_id(),
-            epoch: head.epoch,
-            head: head.position,
-        };
-        let mut failed = std::fs::create_dir_all(views).err();
-        if failed.is_none() {
-            let models = self.models.all();
-            failed = models
-                .into_iter()
-                .find_map(|model| model.save(views, belongs).err());
+        let _one = locked(&self.saving);
+        let belongs = Belongs::to(&*self.log);
+        self.options.pause.at("snapshot");
+        let mut failed = None;
+        for build in self.builds() {
+            let saved = self.pool.install(|| build.save(belongs));
+            if let Err(error) = saved {
+                tracing::warn!(%error, model = build.name(), "a snapshot cannot be written; the log is not concerned");
+                failed = Some(error);
+            }
         }
-        if let Some(error) = &failed {
-            tracing::warn!(%error, "snapshots cannot be written; the log is not concerned");
-        }
-        self.progress().snapshot_error = failed.map(|error| error.to_string());
-        self.saving.store(false, Ordering::Release);
+        locked(&self.upkeep).snapshot_error = failed.map(|error| error.to_string());
     }
 
     fn health(&self) -> Health {
         let head = self.log.head();
-        let models = self.models.all().into_iter().map(|model| {
-            let position = model.position();
+        let model = |model: &dyn AnyModel| {
+            let live = model.live().standing();
+            let building = self.progress(model.name(), live.id, live.phase);
             ModelHealth {
                 name: model.name(),
-                schema_version: model.schema_version(),
-                build: model.build(),
-                position,
-                lag_events: head.position.saturating_sub(position),
-                partitions: model.partitions(),
-                saved: model.saved(),
-                fault: model.fault(),
+                schema_version: live.schema_version,
+                build: live.id,
+                position: live.position,
+                lag_events: head.position.saturating_sub(live.position),
+                partitions: live.partitions,
+                saved: live.saved,
+                fault: live.fault,
+                building,
             }
-        });
-        let models = models.collect();
+        };
+        let models = self.models.all().into_iter().map(model).collect();
         let applied = *self.applied.borrow();
-        let progress = self.progress();
-        let behind = match (head.recorded_at, progress.applied_at) {
+        let applied_at = locked(&self.feed).applied_at;
+        let behind = match (head.recorded_at, applied_at) {
             (Some(head_at), Some(applied_at)) if applied < head.position => {
                 (head_at - applied_at).num_seconds().max(0)
             }
             _ => 0,
         };
+        let upkeep = locked(&self.upkeep);
         Health {
             head: head.position,
             applied,
             lag_seconds: behind,
             models,
-            read_error: progress.read_error.clone(),
-            snapshot_error: progress.snapshot_error.clone(),
+            resident_bytes: self.resident_bytes(),
+            read_error: upkeep.read_error.clone(),
+            snapshot_error: upkeep.snapshot_error.clone(),
         }
     }
 }

@@ -12,7 +12,8 @@ use domain::ids::UnitId;
 use domain::unit::{self, Unit};
 use domain::{Aggregate as _, Event, Instant, StreamName, genesis};
 use eventlog::execute::stamp;
-use eventlog::{Commit, CommitHeader, RecordedEvent};
+use eventlog::limits::STREAM_READ_EVENTS_MAX;
+use eventlog::{Commit, CommitHeader, EventLog, ReadError, RecordedEvent};
 use uuid::Uuid;
 
 use crate::read_model::Fact;
@@ -22,6 +23,7 @@ use crate::read_model::Fact;
 pub struct Decoded {
     recorded: RecordedEvent,
     event: Result<Event, String>,
+    key: Option<Uuid>,
     zone: Tz,
 }
 
@@ -32,7 +34,10 @@ impl Decoded {
     /// What is wrong with the stored event.
     pub fn fact(&self) -> Result<Fact<'_>, &str> {
         match &self.event {
-            Ok(event) => Ok(fact(&self.recorded, event, self.zone)),
+            Ok(event) => Ok(Fact {
+                key: self.key,
+                ..fact(&self.recorded, event, self.zone)
+            }),
             Err(why) => Err(why),
         }
     }
@@ -49,6 +54,7 @@ pub fn fact<'a>(recorded: &'a RecordedEvent, event: &'a Event, zone: Tz) -> Fact
         position: recorded.position,
         version: recorded.version,
         stream: &recorded.stream,
+        key: Uuid::parse_str(recorded.stream.key()).ok(),
         event,
         envelope: &recorded.envelope,
         recorded_at: recorded.header.recorded_at,
@@ -84,32 +90,91 @@ impl DecodedCommit {
     }
 }
 
+/// Tells which categories of streams are wanted.
+pub type Wanted = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
 /// Decodes commits and knows the zones of time of units.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Decoder {
-    wanted: fn(&str) -> bool,
+    wanted: Wanted,
     default_zone: Tz,
     units: HashMap<UnitId, Unit>,
+    generation: u64,
 }
 
 impl Decoder {
     /// A decoder of events of the categories that are wanted.
-    pub fn new(wanted: fn(&str) -> bool) -> Self {
+    pub fn new(wanted: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         Self {
-            wanted,
+            wanted: Arc::new(wanted),
             default_zone: Tz::UTC,
             units: HashMap::new(),
+            generation: 0,
         }
     }
 
-    /// Sets the zone of the log, where its birth is not among the commits to come.
-    pub fn set_default_zone(&mut self, zone: Tz) {
-        self.default_zone = zone;
+    /// A decoder for the commits after a position, which knows of units what the log knew then.
+    /// `units` names those that may have been there; without them the whole log is looked through.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub fn at(
+        wanted: impl Fn(&str) -> bool + Send + Sync + 'static,
+        log: &dyn EventLog,
+        position: u64,
+        units: Option<Vec<UnitId>>,
+    ) -> Result<Self, ReadError> {
+        let mut decoder = Self::new(wanted);
+        if position == 0 {
+            return Ok(decoder);
+        }
+        if let Some(first) = log.commit_at(1)? {
+            decoder.look_at(&first, position);
+        }
+        let Some(units) = units else {
+            for commit in log.read(1, position) {
+                decoder.look_at(&commit?, position);
+            }
+            return Ok(decoder);
+        };
+        for unit in units {
+            decoder.look_at_unit(log, unit, position)?;
+        }
+        Ok(decoder)
     }
 
-    /// Makes a unit known as the commits before those to come left it.
-    pub fn set_unit(&mut self, id: UnitId, unit: Unit) {
-        self.units.insert(id, unit);
+    fn look_at(&mut self, commit: &Commit, position: u64) {
+        let about_units = commit.events.iter().filter(|recorded| {
+            recorded.position <= position
+                && matches!(recorded.stream.category(), "genesis" | "unit")
+        });
+        for recorded in about_units {
+            self.observe(recorded, decode(recorded).ok().as_ref());
+        }
+    }
+
+    fn look_at_unit(
+        &mut self,
+        log: &dyn EventLog,
+        unit: UnitId,
+        position: u64,
+    ) -> Result<(), ReadError> {
+        let stream = Unit::stream(unit);
+        let mut version = 1;
+        loop {
+            let events = log.read_stream(&stream, version, STREAM_READ_EVENTS_MAX)?;
+            let Some(last) = events.last() else {
+                return Ok(());
+            };
+            version = last.version + 1;
+            let known = events.iter().filter(|event| event.position <= position);
+            known.for_each(|event| self.observe(event, decode(event).ok().as_ref()));
+        }
+    }
+
+    /// Moves with everything that it learns of zones and units.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// The zone of time in force in a unit at an instant.
@@ -127,20 +192,27 @@ impl Decoder {
         self.default_zone
     }
 
-    /// Decodes the wanted events of the next commit. Seeing a commit again is harmless.
+    /// Decodes the wanted events of the next commit.
     pub fn decode(&mut self, commit: Commit) -> DecodedCommit {
+        let mut commit = self.parse(commit);
+        self.place(&mut commit);
+        commit
+    }
+
+    /// Parses the wanted events of a commit; [`Decoder::place`] must follow, in commit order. This is
+    /// most of the work, and several threads may do it at once.
+    pub fn parse(&self, commit: Commit) -> DecodedCommit {
         let mut events = Vec::new();
         for recorded in commit.events {
             let category = recorded.stream.category();
             if !(self.wanted)(category) && !matches!(category, "genesis" | "unit") {
                 continue;
             }
-            let event = decode(&recorded);
-            self.observe(&recorded, event.as_ref().ok());
             events.push(Decoded {
-                zone: self.zone(recorded.envelope.unit, recorded.envelope.occurred_at),
+                event: decode(&recorded),
+                key: Uuid::parse_str(recorded.stream.key()).ok(),
+                zone: self.default_zone,
                 recorded,
-                event,
             });
         }
         DecodedCommit {
@@ -149,15 +221,26 @@ impl Decoder {
         }
     }
 
+    /// Takes in what a commit says of units, and gives each event its zone.
+    pub fn place(&mut self, commit: &mut DecodedCommit) {
+        for decoded in &mut commit.events {
+            self.observe(&decoded.recorded, decoded.event.as_ref().ok());
+            let envelope = &decoded.recorded.envelope;
+            decoded.zone = self.zone(envelope.unit, envelope.occurred_at);
+        }
+    }
+
     fn observe(&mut self, recorded: &RecordedEvent, event: Option<&Event>) {
         match event {
             Some(Event::Genesis(genesis::Event::LogBorn { zone, .. })) => {
                 self.default_zone = *zone;
+                self.generation += 1;
             }
             Some(Event::Unit(event)) => {
                 if let Ok(id) = Uuid::parse_str(recorded.stream.key()) {
                     let unit = self.units.entry(UnitId(id)).or_default();
                     unit.evolve(event, &stamp(recorded));
+                    self.generation += 1;
                 }
             }
             _ => {}

@@ -1,9 +1,7 @@
 //! What a read model is: rows folded from events, in partitions that never touch each other.
 //!
-//! Owns the [`ReadModel`] trait, the [`Fact`] it is fed and the [`Build`] that holds its
-//! partitions. Knows no log, no file and no task: the engine feeds builds, snapshots store them.
+//! Owns the [`ReadModel`] trait and the [`Fact`] it is fed. Knows no log, no file and no task.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use domain::ids::UnitId;
@@ -11,7 +9,6 @@ use domain::{Channel, Envelope, Event, Instant, StreamName};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 /// A recorded event as a read model sees it.
@@ -23,6 +20,8 @@ pub struct Fact<'a> {
     pub version: u64,
     /// Its stream.
     pub stream: &'a StreamName,
+    /// The key of its stream, where that is an id.
+    pub key: Option<Uuid>,
     /// What happened.
     pub event: &'a Event,
     /// What stands around it.
@@ -50,7 +49,7 @@ impl Fact<'_> {
 
     /// The key of its stream, where that is an id.
     pub fn key(&self) -> Option<Uuid> {
-        Uuid::parse_str(self.stream.key()).ok()
+        self.key
     }
 
     /// Its stamp, as deciders and reactions see it.
@@ -74,15 +73,23 @@ pub type Row = (String, Value);
 pub trait ReadModel: Sized + Send + Sync + 'static {
     /// Its name, also that of its snapshot files.
     const NAME: &'static str;
-    /// Raised whenever `apply`, the partition or the rows change; an older snapshot is dropped.
+    /// Raised whenever `apply`, the partition or the rows change; an older snapshot is dropped, or
+    /// served until this version is folded, see [`ReadModel::READS`].
     const SCHEMA_VERSION: u32;
+    /// Older schema versions whose stored partitions this code still reads. A build of one of them
+    /// is served, and fed on, until a build of this version has been folded beside it.
+    const READS: &'static [u32] = &[];
+    /// Members of a row that may differ from builds of an older schema version: the comparison
+    /// counts them as declared.
+    const CHANGED_COLUMNS: &'static [&'static str] = &[];
     /// What names a partition.
     type Key: Ord + Clone + fmt::Display + Serialize + DeserializeOwned + Send + Sync;
     /// The structure of one partition, which answers queries.
     type Partition: Default + Serialize + DeserializeOwned + Send + Sync;
-    /// What the index must know of a partition; `()` where there is no index.
-    type Entry: PartialEq + Send + Sync;
-    /// A roll-up over all partitions, never stored: built again from their entries.
+    /// What the index must know of a partition; `()` where there is no index. Kept small: entries
+    /// are read for all partitions at once.
+    type Entry: PartialEq + Serialize + DeserializeOwned + Send + Sync;
+    /// A roll-up over all partitions, never stored: built from their entries when first asked for.
     type Index: Default + Send + Sync;
 
     /// True if events of streams of this category concern it at all.
@@ -100,114 +107,14 @@ pub trait ReadModel: Sized + Send + Sync + 'static {
     /// What the index must know of a partition.
     fn entry(key: &Self::Key, partition: &Self::Partition) -> Self::Entry;
 
-    /// Replaces an entry in the index; `old` is absent for a new partition.
+    /// Replaces an entry in the index; `old` is absent for a new partition. The entries of one
+    /// partition come in order, those of several in any.
     fn reindex(
         index: &mut Self::Index,
         key: &Self::Key,
         old: Option<&Self::Entry>,
         new: &Self::Entry,
     );
-}
-
-/// The content of a model up to a position, as one of possibly several builds of it.
-pub struct Build<M: ReadModel> {
-    /// Which build of the model it is, from 1.
-    pub id: u32,
-    /// Its partitions, in the order of their keys.
-    pub partitions: BTreeMap<M::Key, M::Partition>,
-    /// The roll-up over them.
-    pub index: M::Index,
-    /// Position of the last event it has taken in, wanted or not.
-    pub position: u64,
-}
-
-impl<M: ReadModel> Build<M> {
-    /// An empty build.
-    pub fn new(id: u32) -> Self {
-        Self {
-            id,
-            partitions: BTreeMap::new(),
-            index: M::Index::default(),
-            position: 0,
-        }
-    }
-
-    /// A build from stored partitions; makes the index again.
-    pub fn from_partitions(
-        id: u32,
-        partitions: BTreeMap<M::Key, M::Partition>,
-        position: u64,
-    ) -> Self {
-        let mut index = M::Index::default();
-        for (key, partition) in &partitions {
-            M::reindex(&mut index, key, None, &M::entry(key, partition));
-        }
-        Self {
-            id,
-            partitions,
-            index,
-            position,
-        }
-    }
-
-    /// Takes an event in, if it comes after what the build holds. The caller moves `position` on
-    /// once the whole commit is in.
-    pub fn apply(&mut self, fact: &Fact<'_>) {
-        if fact.position <= self.position || !M::wants(fact.stream.category()) {
-            return;
-        }
-        let Some(key) = M::partition(fact) else {
-            return;
-        };
-        let mut old = None;
-        let partition = self
-            .partitions
-            .entry(key.clone())
-            .and_modify(|partition| old = Some(M::entry(&key, partition)))
-            .or_default();
-        M::apply(partition, fact);
-        let new = M::entry(&key, partition);
-        if old.as_ref() != Some(&new) {
-            M::reindex(&mut self.index, &key, old.as_ref(), &new);
-        }
-    }
-
-    /// All rows in canonical order.
-    pub fn rows(&self) -> impl Iterator<Item = Row> + '_ {
-        self.partitions
-            .iter()
-            .flat_map(|(key, partition)| M::rows(key, partition))
-    }
-
-    /// SHA-256 over the canonical rows: equal for builds that say the same.
-    pub fn checksum(&self) -> Checksum {
-        let mut hasher = Sha256::new();
-        let mut rows = 0_u64;
-        for (key, value) in self.rows() {
-            let value = value.to_string();
-            for part in [&key, &value] {
-                hasher.update((part.len() as u64).to_be_bytes());
-                hasher.update(part.as_bytes());
-            }
-            rows += 1;
-        }
-        Checksum {
-            position: self.position,
-            rows,
-            sha256: domain::ids::hex(&hasher.finalize()),
-        }
-    }
-}
-
-/// What a build says, in short.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Checksum {
-    /// Position up to which it holds.
-    pub position: u64,
-    /// How many rows there are.
-    pub rows: u64,
-    /// SHA-256 over the canonical rows, in hexadecimal.
-    pub sha256: String,
 }
 
 /// A row's value from something that serializes to an object.

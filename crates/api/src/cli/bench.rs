@@ -260,7 +260,7 @@ fn fold(
     for commit in log.read(1, log.head().position) {
         let commit: [feed::DecodedCommit; 1] = [decoder.decode(commit.map_err(could_not)?)];
         for model in &applied {
-            model.apply(&commit);
+            model.live().take_in(&commit, false);
         }
     }
     Ok(())

@@ -275,7 +275,7 @@ service! {
                 .map_err(|why| status::invalid(&why))?;
             let waited = self.backend.wait(request.consistency).await?;
             let viewer = life::Viewer::of(&self.backend, caller)?;
-            let build = self.backend.engine.models().disputes.read();
+            let build = waited.read(&self.backend.engine.models().disputes)?;
             let mut answer =
                 life::life(&build, self.backend.executor.log().as_ref(), id, &viewer)?;
             answer.read_point = Some(waited.point(&build)?);
@@ -300,7 +300,7 @@ service! {
                     .map_err(|why| status::invalid(&why))?;
             let filter = Filter {
                 units,
-                succession: models.units.read().succession(now),
+                succession: crate::reading::ready(&models.units)?.succession(now),
                 state,
                 open_only: request.open_only,
                 breached_only: request.breached_only,
@@ -317,7 +317,7 @@ service! {
             let after = paging::read(&question, &request.page_token)
                 .and_then(|key| key.map(|key| life::place(&key)).transpose())
                 .map_err(|why| status::invalid(&why))?;
-            let build = self.backend.engine.models().disputes.read();
+            let build = waited.read(&self.backend.engine.models().disputes)?;
             let (page, more) = build.list(&filter, request.oldest_first, size, after);
             let next_page_token = page
                 .last()
@@ -353,12 +353,12 @@ service! {
             let at = end.map_or(now, |end| end.min(now));
             let filter = Filter {
                 units: subtree(models, &request.unit_id, at)?,
-                succession: models.units.read().succession(at),
+                succession: crate::reading::ready(&models.units)?.succession(at),
                 from: instant("from", request.from)?,
                 until,
                 ..Filter::default()
             };
-            let build = self.backend.engine.models().disputes.read();
+            let build = waited.read(&self.backend.engine.models().disputes)?;
             Ok(Response::new(wire::GetMediationReportResponse {
                 report: Some(wired::report(&build.funnel(&filter))),
                 read_point: Some(waited.point(&build)?),

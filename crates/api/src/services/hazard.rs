@@ -161,7 +161,7 @@ service! {
             let id: HazardId = parse::id("hazard_id", &request.hazard_id)
                 .map_err(|why| status::invalid(&why))?;
             let waited = self.backend.wait(request.consistency).await?;
-            let build = self.backend.engine.models().case_board.read();
+            let build = waited.read(&self.backend.engine.models().case_board)?;
             let mut answer = life(&build, self.backend.executor.log().as_ref(), id)?;
             answer.read_point = Some(waited.point(&build)?);
             Ok(Response::new(answer))
@@ -176,7 +176,7 @@ service! {
             let models = self.backend.engine.models();
             let now = self.backend.executor.now();
             let units = subtree(models, &request.unit_id, now)?;
-            let succession = models.units.read().succession(now);
+            let succession = crate::reading::ready(&models.units)?.succession(now);
             let order =
                 if request.oldest_first { Order::OldestFirst } else { Order::NewestFirst };
             let size =
@@ -184,7 +184,7 @@ service! {
             let token = Some(std::mem::take(&mut request.page_token));
             let mut filter = filter(units, request).map_err(|why| status::invalid(&why))?;
             filter.succession = succession;
-            let build = self.backend.engine.models().case_board.read();
+            let build = waited.read(&self.backend.engine.models().case_board)?;
             let token = token.as_deref().filter(|token| !token.is_empty());
             let page = build
                 .list(&filter, order, size, token)
@@ -206,12 +206,12 @@ service! {
             let now = self.backend.executor.now();
             let filter = Filter {
                 units: subtree(models, &request.unit_id, now)?,
-                succession: models.units.read().succession(now),
+                succession: crate::reading::ready(&models.units)?.succession(now),
                 source: parse::optional_text("source", request.source)
                     .map_err(|why| status::invalid(&why))?,
                 ..Filter::default()
             };
-            let build = self.backend.engine.models().case_board.read();
+            let build = waited.read(&self.backend.engine.models().case_board)?;
             Ok(Response::new(wire::GetHazardTotalsResponse {
                 totals: Some(wired::totals(build.totals(&filter))),
                 read_point: Some(waited.point(&build)?),

@@ -12,7 +12,7 @@ use domain::ids::{HouseholdId, PersonId, UnitId};
 use domain::member::{Member, Role};
 use domain::unit::Unit;
 use eventlog::execute::{ExecuteError, Executor};
-use projections::read_model::Build;
+use projections::Build;
 use projections::read_models::households::{HouseholdRow, Households};
 use tonic::{Request, Response, Status};
 
@@ -67,7 +67,7 @@ service! {
             let waited = self.backend.wait(request.consistency).await?;
             let at = as_of.unwrap_or_else(|| self.backend.executor.now());
             let mut viewer = Viewer::of(&self.backend, caller)?;
-            let build = self.backend.engine.models().households.read();
+            let build = waited.read(&self.backend.engine.models().households)?;
             // Who may not see it is told what somebody is told who made the id up.
             let row = build.partitions.get(&id);
             let seen = match row {
@@ -96,7 +96,7 @@ service! {
             let models = self.backend.engine.models();
             let within = subtree(models, &request.unit_id, at)?;
             let mut viewer = Viewer::of(&self.backend, caller)?;
-            let build = models.households.read();
+            let build = waited.read(&models.households)?;
             let mut seen = BTreeMap::new();
             for row in build.partitions.values() {
                 if let Some(community) = row.community {

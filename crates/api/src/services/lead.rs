@@ -144,7 +144,7 @@ service! {
                 .map_err(|why| status::invalid(&why))?;
             let waited = self.backend.wait(request.consistency).await?;
             let viewer = life::Viewer::of(&self.backend, caller)?;
-            let build = self.backend.engine.models().leads.read();
+            let build = waited.read(&self.backend.engine.models().leads)?;
             let mut answer =
                 life::life(&build, self.backend.executor.log().as_ref(), id, &viewer)?;
             answer.read_point = Some(waited.point(&build)?);
@@ -175,7 +175,7 @@ service! {
             let after = paging::read(&question, &request.page_token)
                 .and_then(|key| key.map(|key| life::place(&key)).transpose())
                 .map_err(|why| status::invalid(&why))?;
-            let build = self.backend.engine.models().leads.read();
+            let build = waited.read(&self.backend.engine.models().leads)?;
             let (page, more) = build.list(&filter, |record| viewer.knows(record), size, after)?;
             let next_page_token = page
                 .last()

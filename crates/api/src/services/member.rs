@@ -122,7 +122,7 @@ service! {
                 .map_err(|why| status::invalid(&why))?;
             let at = as_of.unwrap_or_else(|| self.backend.executor.now());
             let within = subtree(self.backend.engine.models(), &request.unit_id, at)?;
-            let build = self.backend.engine.models().members.read();
+            let build = waited.read(&self.backend.engine.models().members)?;
             let chosen = |unit: &UnitId| within.as_ref().is_none_or(|units| units.contains(unit));
             let communities: Vec<_> = build
                 .partitions

@@ -147,7 +147,7 @@ service! {
             let id = parse::id("shift_id", &request.shift_id)
                 .map_err(|why| status::invalid(&why))?;
             let waited = self.backend.wait(request.consistency).await?;
-            let build = self.backend.engine.models().patrol_coverage.read();
+            let build = waited.read(&self.backend.engine.models().patrol_coverage)?;
             let log = self.backend.executor.log();
             let mut answer = life::life(log.as_ref(), build.position, id)?;
             answer.read_point = Some(waited.point(&build)?);
@@ -165,7 +165,7 @@ service! {
                 units: subtree(models, &request.unit_id, self.backend.executor.now())?,
                 ..Filter::default()
             };
-            let build = models.shifts.read();
+            let build = waited.read(&models.shifts)?;
             let (shifts, next_page_token) = list::page(&build, &mut filter, &request)
                 .map_err(|why| status::invalid(&why))?;
             Ok(Response::new(wire::ListShiftsResponse {
@@ -205,7 +205,7 @@ service! {
             let at = as_of(&request, self.backend.executor.now())
                 .map_err(|why| status::invalid(&why))?;
             let within = subtree(models, &request.unit_id, at)?;
-            let build = models.patrol_coverage.read();
+            let build = waited.read(&models.patrol_coverage)?;
             let (cells, next) = coverage(models, &build, within.as_ref(), &request)
                 .map_err(|why| status::invalid(&why))?;
             Ok(Response::new(wire::GetPatrolCoverageResponse {

@@ -50,7 +50,7 @@ service! {
             let waited = self.backend.wait(request.consistency).await?;
             let viewer = Viewer::of(&self.backend, caller, &request.person_id)?;
             let now = self.backend.executor.now();
-            let build = self.backend.engine.models().balances.read();
+            let build = waited.read(&self.backend.engine.models().balances)?;
             let balance = balance(&build, &request, viewer, now)
                 .map_err(|why| status::invalid(&why))?;
             Ok(Response::new(wire::GetBalanceResponse {
@@ -69,7 +69,7 @@ service! {
             let viewer = Viewer::of(&self.backend, caller, &request.person_id)?;
             let now = self.backend.executor.now();
             let models = self.backend.engine.models();
-            let build = models.balances.read();
+            let build = waited.read(&models.balances)?;
             let mut answer = statement(models, &build, &request, viewer, now)
                 .map_err(|why| status::invalid(&why))?;
             answer.read_point = Some(waited.point(&build)?);

@@ -22,7 +22,7 @@ service! {
             &self,
             _: Request<wire::ListReactionsRequest>,
         ) -> Result<Response<wire::ListReactionsResponse>, Status> {
-            let build = self.backend.engine.models().reaction_work.read();
+            let build = crate::reading::ready(&self.backend.engine.models().reaction_work)?;
             let reactions = self.backend.reactions.health().into_iter().map(|health| {
                 let work = build.partitions.get(health.name).cloned().unwrap_or_default();
                 let stuck = work.stuck.iter().map(|((cause, number), stuck)| {
@@ -51,7 +51,7 @@ service! {
             let mut stuck = health.stuck;
             {
                 // Withheld work is not found by its cause: only with all the rest.
-                let build = self.backend.engine.models().reaction_work.read();
+                let build = crate::reading::ready(&self.backend.engine.models().reaction_work)?;
                 let work = build.partitions.get(health.name);
                 let is_withheld = |place: &(u64, u32)| {
                     work.and_then(|work| work.stuck.get(place))

@@ -129,7 +129,7 @@ service! {
             let id = parse::id("redemption_id", &request.redemption_id)
                 .map_err(|why| status::invalid(&why))?;
             let waited = self.backend.wait(request.consistency).await?;
-            let build = self.backend.engine.models().redemptions.read();
+            let build = waited.read(&self.backend.engine.models().redemptions)?;
             let record = build
                 .redemption(id)
                 .ok_or_else(|| status::refused(&Refusal::RedemptionNotFound.refused()))?;
@@ -149,7 +149,7 @@ service! {
             let units = subtree(self.backend.engine.models(), &request.unit_id, now)?;
             let page = Page::parse(&request).map_err(|why| status::invalid(&why))?;
             let filter = Filter { units, ..page.filter };
-            let build = self.backend.engine.models().redemptions.read();
+            let build = waited.read(&self.backend.engine.models().redemptions)?;
             let (found, more) = build.list(&filter, page.size, page.after);
             let last = found.last().filter(|_| more);
             let next = last.map(|(id, record)| paging::write(&page.question, &key(*id, record)));

@@ -80,7 +80,7 @@ service! {
                 .map_err(|why| status::invalid(&why))?;
             let waited = self.backend.wait(request.consistency).await?;
             let now = self.backend.executor.now();
-            let build = self.backend.engine.models().reward_items.read();
+            let build = waited.read(&self.backend.engine.models().reward_items)?;
             let record = build.item(id);
             let record = record.ok_or_else(|| status::refused(&Refusal::ItemNotFound.refused()))?;
             Ok(Response::new(wire::GetRewardItemResponse {
@@ -99,7 +99,7 @@ service! {
             let units = subtree(self.backend.engine.models(), &request.unit_id, now)?;
             let page = Page::parse(&request).map_err(|why| status::invalid(&why))?;
             let filter = Filter { units, state: page.state };
-            let build = self.backend.engine.models().reward_items.read();
+            let build = waited.read(&self.backend.engine.models().reward_items)?;
             let (items, more) = build.list(&filter, page.size, page.after);
             let last = items.last().filter(|_| more);
             let next = last.map(|(id, _)| paging::write(&page.question, &id.to_string()));

@@ -6,7 +6,7 @@ use domain::Instant;
 use domain::ids::{PersonId, TeamId, UnitId};
 use domain::team::{Command, MEMBERS_MAX, Refusal};
 use domain::unit::dated::Dated;
-use projections::read_model::Build;
+use projections::Build;
 use projections::read_models::teams::{TeamRow, Teams};
 use tonic::{Request, Response, Status};
 
@@ -58,7 +58,7 @@ service! {
             let (id, as_of) = fields().map_err(|why| status::invalid(&why))?;
             let waited = self.backend.wait(request.consistency).await?;
             let at = as_of.unwrap_or_else(|| self.backend.executor.now());
-            let build = self.backend.engine.models().teams.read();
+            let build = waited.read(&self.backend.engine.models().teams)?;
             let row = build.partitions.get(&id).filter(|row| stood(row, at));
             let Some(row) = row else {
                 return Err(status::refused(&Refusal::TeamNotFound.refused()));
@@ -88,7 +88,7 @@ service! {
             let within = subtree(models, &request.unit_id, at)?;
             let chosen =
                 |unit: &UnitId| within.as_ref().is_none_or(|units| units.contains(unit));
-            let build = models.teams.read();
+            let build = waited.read(&models.teams)?;
             let (teams, next) =
                 page(&build, &request, at, chosen).map_err(|why| status::invalid(&why))?;
             Ok(Response::new(wire::ListTeamsResponse {

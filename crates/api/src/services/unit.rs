@@ -6,7 +6,7 @@ use domain::Instant;
 use domain::ids::UnitId;
 use domain::open_item::{self, Item};
 use domain::unit::{Command, Refusal, UnitLevel};
-use projections::read_model::Build;
+use projections::Build;
 use projections::read_models::units::{UnitRow, Units};
 use tonic::{Request, Response, Status};
 
@@ -66,7 +66,7 @@ service! {
         ) -> Result<Response<wire::GetUnitResponse>, Status> {
             let mut request = request.into_inner();
             let waited = self.backend.wait(request.consistency.take()).await?;
-            let build = self.backend.engine.models().units.read();
+            let build = waited.read(&self.backend.engine.models().units)?;
             let mut answer = show(&build, &request, self.backend.executor.now())?;
             answer.read_point = Some(waited.point(&build)?);
             Ok(Response::new(answer))
@@ -78,7 +78,7 @@ service! {
         ) -> Result<Response<wire::ListUnitsResponse>, Status> {
             let mut request = request.into_inner();
             let waited = self.backend.wait(request.consistency.take()).await?;
-            let build = self.backend.engine.models().units.read();
+            let build = waited.read(&self.backend.engine.models().units)?;
             let (units, next) = page(&build, &request, self.backend.executor.now())
                 .map_err(|why| status::invalid(&why))?;
             Ok(Response::new(wire::ListUnitsResponse {

@@ -43,7 +43,7 @@ pub(super) fn write(views: &Path, cursor: &Cursor) {
         let line = serde_json::to_string(cursor)?;
         let crc = crc32fast::hash(line.as_bytes());
         fs::create_dir_all(views)?;
-        crate::snapshot::write(
+        crate::views::write(
             &path(views, &cursor.reaction),
             format!("{line}\n{crc}\n").as_bytes(),
         )

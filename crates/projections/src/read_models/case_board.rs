@@ -170,10 +170,40 @@ pub struct Totals {
 }
 
 /// What the index knows of a hazard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     pub(crate) opened_at: Instant,
+    #[serde(with = "counts")]
     counted: Totals,
+}
+
+/// Stores totals as their numbers alone: entries are many.
+mod counts {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Totals;
+
+    pub(super) fn serialize<S: Serializer>(
+        totals: &Totals,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let mut numbers = *totals;
+        numbers
+            .numbers()
+            .map(|number| *number)
+            .serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Totals, D::Error> {
+        let mut totals = Totals::default();
+        let stored = <[u64; 10]>::deserialize(deserializer)?;
+        for (number, stored) in totals.numbers().into_iter().zip(stored) {
+            *number = stored;
+        }
+        Ok(totals)
+    }
 }
 
 /// The order of the board and its counts.
@@ -202,20 +232,26 @@ impl Totals {
         }
     }
 
+    /// Each of the numbers, in the order of their declaration.
+    fn numbers(&mut self) -> [&mut u64; 10] {
+        [
+            &mut self.total,
+            &mut self.open,
+            &mut self.closed,
+            &mut self.closed_by_source,
+            &mut self.closed_late,
+            &mut self.dismissed,
+            &mut self.referred,
+            &mut self.breached,
+            &mut self.open_breached,
+            &mut self.breaches,
+        ]
+    }
+
     fn each(&mut self, other: &Self, change: fn(u64, u64) -> u64) {
-        for (mine, theirs) in [
-            (&mut self.total, other.total),
-            (&mut self.open, other.open),
-            (&mut self.closed, other.closed),
-            (&mut self.closed_by_source, other.closed_by_source),
-            (&mut self.closed_late, other.closed_late),
-            (&mut self.dismissed, other.dismissed),
-            (&mut self.referred, other.referred),
-            (&mut self.breached, other.breached),
-            (&mut self.open_breached, other.open_breached),
-            (&mut self.breaches, other.breaches),
-        ] {
-            *mine = change(*mine, theirs);
+        let mut other = *other;
+        for (mine, theirs) in self.numbers().into_iter().zip(other.numbers()) {
+            *mine = change(*mine, *theirs);
         }
     }
 

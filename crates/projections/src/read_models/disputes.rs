@@ -15,8 +15,9 @@ use domain::open_item::{self, Item, OpenItem};
 use domain::{Aggregate as _, Event, Instant};
 use serde::{Deserialize, Serialize};
 
+use crate::build::Build;
 use crate::by_time::{self, ByTime};
-use crate::read_model::{Build, Fact, ReadModel, Row, row_value};
+use crate::read_model::{Fact, ReadModel, Row, row_value};
 use crate::read_models::units::Succession;
 
 /// Most disputes on one page.
@@ -331,9 +332,9 @@ impl Build<Disputes> {
     ) -> (Vec<(DisputeId, &Record)>, bool) {
         let size = size.clamp(1, PAGE_DISPUTES_MAX);
         let ordered: Box<dyn Iterator<Item = DisputeId>> = if oldest_first {
-            Box::new(self.index.oldest_first(after))
+            Box::new(self.index().oldest_first(after))
         } else {
-            Box::new(self.index.newest_first(after))
+            Box::new(self.index().newest_first(after))
         };
         let found = ordered.filter_map(|id| {
             let record = self.dispute(id)?;

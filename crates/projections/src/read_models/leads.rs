@@ -12,8 +12,9 @@ use domain::lead::{self, LeadKind, LeadState};
 use domain::{Event, Instant};
 use serde::{Deserialize, Serialize};
 
+use crate::build::Build;
 use crate::by_time::{self, ByTime};
-use crate::read_model::{Build, Fact, ReadModel, Row, row_value};
+use crate::read_model::{Fact, ReadModel, Row, row_value};
 
 /// Most leads on one page.
 pub const PAGE_LEADS_MAX: usize = 1_000;
@@ -186,7 +187,7 @@ impl Build<Leads> {
     ) -> Result<Page<'_>, E> {
         let size = size.clamp(1, PAGE_LEADS_MAX);
         let mut page = Vec::new();
-        for id in self.index.oldest_first(after) {
+        for id in self.index().oldest_first(after) {
             let Some(record) = self.lead(id).filter(|record| filter.matches(record)) else {
                 continue;
             };

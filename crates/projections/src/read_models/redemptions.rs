@@ -10,8 +10,9 @@ use domain::redemption::{self, Redemption, RedemptionState};
 use domain::{Aggregate as _, Event, Instant};
 use serde::{Deserialize, Serialize};
 
+use crate::build::Build;
 use crate::by_time::{self, ByTime};
-use crate::read_model::{Build, Fact, ReadModel, Row, row_value};
+use crate::read_model::{Fact, ReadModel, Row, row_value};
 
 /// Most redemptions on one page.
 pub const PAGE_REDEMPTIONS_MAX: usize = 1_000;
@@ -165,7 +166,7 @@ impl Build<Redemptions> {
         after: Option<Place>,
     ) -> (Vec<(RedemptionId, &Record)>, bool) {
         let size = size.clamp(1, PAGE_REDEMPTIONS_MAX);
-        let found = self.index.newest_first(after).filter_map(|id| {
+        let found = self.index().newest_first(after).filter_map(|id| {
             let record = self.redemption(id)?;
             filter.matches(record).then_some((id, record))
         });

@@ -11,7 +11,8 @@ use domain::reward_item::{ItemState, RewardItem};
 use domain::{Aggregate as _, Event, Instant};
 use serde::{Deserialize, Serialize};
 
-use crate::read_model::{Build, Fact, ReadModel, Row, no_index, row_value};
+use crate::build::Build;
+use crate::read_model::{Fact, ReadModel, Row, no_index, row_value};
 
 /// Most items on one page.
 pub const PAGE_ITEMS_MAX: usize = 1_000;

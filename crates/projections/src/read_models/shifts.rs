@@ -11,8 +11,9 @@ use domain::patrol_shift::{self, ShiftState};
 use domain::{Event, Instant};
 use serde::{Deserialize, Serialize};
 
+use crate::build::Build;
 use crate::by_time::{self, ByTime};
-use crate::read_model::{Build, Fact, ReadModel, Row, row_value};
+use crate::read_model::{Fact, ReadModel, Row, row_value};
 
 /// Most shifts on one page.
 pub const PAGE_SHIFTS_MAX: usize = 1_000;
@@ -258,7 +259,7 @@ impl Build<Shifts> {
         after: Option<Place>,
     ) -> (Vec<(ShiftId, &Record)>, bool) {
         let size = size.clamp(1, PAGE_SHIFTS_MAX);
-        let found = self.index.newest_first(after).filter_map(|id| {
+        let found = self.index().newest_first(after).filter_map(|id| {
             let record = self.partitions.get(&id)?.as_ref()?;
             filter.matches(record).then_some((id, record))
         });

@@ -12,7 +12,8 @@ use domain::unit::{self, Imported, SUCCESSIONS_MAX, Unit, tree};
 use domain::{Aggregate as _, Event, Instant};
 use serde::{Deserialize, Serialize};
 
-use crate::read_model::{Build, Fact, ReadModel, Row, row_value};
+use crate::build::Build;
+use crate::read_model::{Fact, ReadModel, Row, row_value};
 
 /// The model.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ pub struct UnitRow {
 }
 
 /// What the index knows of a unit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// Every unit it ever was, or will be, below.
     parents: BTreeSet<Option<UnitId>>,
@@ -77,7 +78,7 @@ impl Build<Units> {
 
     /// The units right below one at an instant, those that ended and for which it answers included.
     fn below(&self, here: UnitId, at: Instant) -> impl Iterator<Item = UnitId> {
-        let ever = self.index.below.get(&Some(here)).into_iter().flatten();
+        let ever = self.index().below.get(&Some(here)).into_iter().flatten();
         ever.copied().filter(move |unit| {
             self.unit(*unit)
                 .is_some_and(|row| match row.unit.ended(at) {
@@ -117,7 +118,7 @@ impl Build<Units> {
 
     /// Who took over from the units that had ended by an instant.
     pub fn succession(&self, at: Instant) -> Succession {
-        let ended = self.index.ending.iter().filter_map(|unit| {
+        let ended = self.index().ending.iter().filter_map(|unit| {
             let end = self.partitions.get(unit)?.unit.ended(at)?;
             Some((*unit, end.rest))
         });

@@ -7,7 +7,6 @@ use eventlog::EventLog;
 use super::folded;
 use crate::feed::Decoder;
 use crate::fixture::{COMMUNITY, History, at, id};
-use crate::models::AnyModel;
 use crate::read_models::case_board::Standing;
 use crate::read_models::case_board::list::{Filter, NotAPageToken, Order};
 use crate::{Models, feed};
@@ -121,13 +120,13 @@ fn feed_stamp(recorded: &eventlog::RecordedEvent) -> domain::Stamp {
 
 /// Takes in what the log got since.
 fn catch_up(models: &Models, decoder: &mut Decoder, history: &History) {
-    let from = models.case_board.position() + 1;
+    let from = models.case_board.read().position + 1;
     for commit in history.log.read(from, u64::MAX) {
         let commit = [decoder.decode(commit.expect("readable"))];
         models
             .all()
             .into_iter()
-            .for_each(|model| model.apply(&commit));
+            .for_each(|model| model.live().take_in(&commit, false));
     }
 }
 

@@ -1,13 +1,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::projection::{self, Projection};
 use eventlog::EventLog;
+use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::folded;
-use crate::engine::{Engine, Options, RebuildError};
+use crate::ReadModel as _;
+use crate::build::Phase;
+use crate::engine::{BuildHealth, CompareError, Engine, Options, Role};
 use crate::fixture::{COMMUNITY, History, id};
-use crate::models::AnyModel;
+use crate::read_models::members::Members;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -22,7 +26,12 @@ async fn engine(history: &History, options: Options) -> Engine {
 #[track_caller]
 fn equals_a_fold(engine: &Engine, history: &History) {
     for (live, fold) in engine.models().all().into_iter().zip(folded(history).all()) {
-        assert_eq!(live.checksum(), fold.checksum(), "{}", live.name());
+        assert_eq!(
+            live.live().checksum(),
+            fold.live().checksum(),
+            "{}",
+            live.name()
+        );
     }
 }
 
@@ -66,8 +75,8 @@ async fn a_restart_goes_on_from_the_snapshots() {
     engine(&history, options.clone()).await.stop().await;
     let stopped_at = history.log.head().position;
     let again = engine(&history, options.clone()).await;
-    for model in again.models().all() {
-        assert_eq!(model.saved(), Some(stopped_at), "{}", model.name());
+    for health in again.health().models {
+        assert_eq!(health.saved, Some(stopped_at), "{}", health.name);
     }
     // A member of a unit founded before the snapshot still falls into its local month.
     history.joins("2024-05-31T16:00:00Z", 13).await;
@@ -76,8 +85,9 @@ async fn a_restart_goes_on_from_the_snapshots() {
     equals_a_fold(&again, &history);
     again.stop().await;
     // One file damaged: that model is folded anew, the others are not.
-    let file = crate::snapshot::path(options.views.as_deref().expect("set"), "members", 1);
-    std::fs::write(&file, b"BNVIEW01 and then nothing").expect("written");
+    let views = options.views.as_deref().expect("set");
+    let folder = crate::views::folder(views, Members::NAME, 1, Members::SCHEMA_VERSION);
+    std::fs::write(folder.join("manifest"), b"BNVIEW02 and then nothing").expect("written");
     let healed = engine(&history, options).await;
     equals_a_fold(&healed, &history);
     healed.stop().await;
@@ -103,10 +113,16 @@ async fn a_model_that_panics_is_fenced_and_stops_no_other() {
         .wait_applied(head, SOON)
         .await
         .expect("the others go on");
-    let fault = engine.models().balances.fault().expect("fenced");
+    let fault = engine
+        .models()
+        .balances
+        .read()
+        .fault
+        .clone()
+        .expect("fenced");
     assert_eq!(fault.position, bad);
     assert!(fault.what.contains("made to panic"), "{}", fault.what);
-    while engine.models().balances.is_suspect() {
+    while !engine.models().balances.read().is_whole() {
         tokio::task::yield_now().await;
     }
     assert_eq!(
@@ -122,10 +138,17 @@ async fn a_model_that_panics_is_fenced_and_stops_no_other() {
         .expect("listed");
     assert_eq!(stale.lag_events, health.head - (bad - 1));
     // A rebuild with code that no longer panics puts it right.
-    let rebuilt = engine.rebuild("balances", |_| {}).await.expect("rebuilt");
-    assert!(rebuilt.switched && rebuilt.is_equal());
+    history.acts("balances", started(2)).await;
+    let caught_up = ready(&engine, "balances", 2).await;
+    assert_eq!(caught_up.role, Role::Candidate);
+    let comparison = engine.compare("balances", 2, 10).await.expect("ready");
+    assert!(!comparison.is_equal(), "the live one lacks what came after");
+    history.acts("balances", switched(1, 2)).await;
+    while engine.models().balances.read().id != 2 {
+        tokio::task::yield_now().await;
+    }
     equals_a_fold(&engine, &history);
-    assert_eq!(engine.models().balances.fault(), None);
+    assert_eq!(engine.models().balances.read().fault, None);
     engine.stop().await;
 }
 
@@ -144,27 +167,210 @@ async fn an_unreadable_event_fences_only_the_models_that_want_it() {
         .expect("the others go on");
     for model in engine.models().all() {
         let fenced = model.name() == "activities";
-        assert_eq!(model.fault().is_some(), fenced, "{}", model.name());
+        assert_eq!(
+            model.live().standing().fault.is_some(),
+            fenced,
+            "{}",
+            model.name()
+        );
     }
-    let outcome = engine.rebuild("activities", |_| {}).await;
-    assert!(
-        matches!(outcome, Err(RebuildError::Fault(_))),
+    history.acts("activities", started(2)).await;
+    let again = loop {
+        let health = engine.build("activities", 2);
+        match health.and_then(|health| health.fault) {
+            Some(fault) => break fault,
+            None => tokio::task::yield_now().await,
+        }
+    };
+    let compared = engine.compare("activities", 2, 10).await;
+    assert_eq!(
+        compared,
+        Err(CompareError::Fault(again)),
         "as long as the event is unreadable"
     );
-    assert!(engine.models().activities.fault().is_some());
+    assert!(engine.models().activities.read().fault.is_some());
+    engine.stop().await;
+}
+
+fn started(build: u32) -> projection::Event {
+    projection::Event::RebuildStarted {
+        build,
+        schema_version: 1,
+        by: id(1),
+    }
+}
+
+fn switched(from: u32, to: u32) -> projection::Event {
+    projection::Event::BuildSwitched {
+        from,
+        to,
+        by: id(1),
+    }
+}
+
+async fn ready(engine: &Engine, model: &str, build: u32) -> BuildHealth {
+    loop {
+        match engine.build(model, build) {
+            Some(health) if health.phase == Phase::Following => return health,
+            _ => tokio::task::yield_now().await,
+        }
+    }
+}
+
+async fn until(mut reached: impl FnMut() -> bool) {
+    while !reached() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_model_folded_again_beside_the_live_one_says_the_same() {
+    let mut history = History::whole().await;
+    let engine = engine(&history, Options::default()).await;
+    for name in crate::Models::NAMES {
+        history.acts(name, started(2)).await;
+    }
+    for name in crate::Models::NAMES {
+        ready(&engine, name, 2).await;
+        let comparison = engine.compare(name, 2, 10).await.expect("ready");
+        assert!(comparison.is_equal(), "{name}");
+        assert_eq!((comparison.live, comparison.build), (1, 2));
+        assert!(comparison.found.rows > 0, "{name}");
+    }
+    assert_eq!(
+        engine.compare("nothing", 2, 10).await,
+        Err(CompareError::NoSuchModel)
+    );
+    assert_eq!(
+        engine.compare("balances", 9, 10).await,
+        Err(CompareError::NoSuchBuild)
+    );
     engine.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rebuild_from_the_start_equals_the_live_model() {
-    let history = History::whole().await;
-    let engine = engine(&history, Options::default()).await;
-    for name in crate::Models::NAMES {
-        let rebuilt = engine.rebuild(name, |_| {}).await.expect("rebuilt");
-        assert!(rebuilt.is_equal() && !rebuilt.switched, "{name}");
-        assert!(rebuilt.differences.is_empty());
+async fn builds_are_switched_rolled_back_and_retired_as_the_log_says_also_over_a_restart() {
+    let folder = TempDir::new().expect("a folder");
+    let options = Options {
+        views: Some(folder.path().join("views")),
+        ..Options::default()
+    };
+    let home = |build| {
+        let views = folder.path().join("views");
+        crate::views::folder(&views, Members::NAME, build, Members::SCHEMA_VERSION)
+    };
+    let mut history = History::whole().await;
+    let first = engine(&history, options.clone()).await;
+    history.acts("members", started(2)).await;
+    ready(&first, "members", 2).await;
+    history.acts("members", switched(1, 2)).await;
+    until(|| first.models().members.read().id == 2).await;
+    assert_eq!(first.build("members", 1).expect("kept").role, Role::Kept);
+    first.stop().await;
+    history.joins_one().await;
+    let again = engine(&history, options.clone()).await;
+    assert_eq!(again.models().members.read().id, 2, "live by the log");
+    equals_a_fold(&again, &history);
+    let kept = ready(&again, "members", 1).await;
+    assert_eq!((kept.role, kept.position), (Role::Kept, again.applied()));
+    let back = projection::Event::BuildRolledBack {
+        from: 2,
+        to: 1,
+        by: id(1),
+    };
+    history.acts("members", back).await;
+    until(|| again.models().members.read().id == 1).await;
+    equals_a_fold(&again, &history);
+    let retired = projection::Event::BuildRetired {
+        build: 2,
+        by: id(1),
+    };
+    history.acts("members", retired).await;
+    until(|| again.build("members", 2).is_none()).await;
+    until(|| !home(2).exists()).await;
+    again.stop().await;
+    assert!(home(1).exists());
+    let last = engine(&history, options).await;
+    assert_eq!(last.build("members", 2), None);
+    equals_a_fold(&last, &history);
+    last.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_candidate_that_is_cancelled_goes_with_its_snapshot() {
+    let folder = TempDir::new().expect("a folder");
+    let options = Options {
+        views: Some(folder.path().to_owned()),
+        ..Options::default()
+    };
+    let mut history = History::whole().await;
+    let engine = engine(&history, options).await;
+    history.acts("members", started(2)).await;
+    ready(&engine, "members", 2).await;
+    let cancelled = projection::Event::RebuildCancelled {
+        build: 2,
+        by: id(1),
+    };
+    history.acts("members", cancelled).await;
+    until(|| engine.build("members", 2).is_none()).await;
+    engine.stop().await;
+    let home = crate::views::folder(folder.path(), Members::NAME, 2, Members::SCHEMA_VERSION);
+    assert!(!home.exists());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_the_batches_threads_snapshots_memory_and_restarts_the_models_equal_a_naive_fold(
+        schedule in prop::collection::vec((1_u64..40, any::<bool>(), 0_usize..3, 0_u64..30), 1..4),
+    ) {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        runtime.block_on(async {
+            let folder = TempDir::new().expect("a folder");
+            let mut history = History::whole().await;
+            let (mut more, mut build) = (0_u128, 2);
+            for (snapshot_events, rebuild, memory, grow) in schedule {
+                let options = Options {
+                    views: Some(folder.path().to_owned()),
+                    snapshot_events,
+                    memory_bytes: memory * 2_000,
+                    build_threads: 1 + memory,
+                    ..Options::default()
+                };
+                let engine = engine(&history, options).await;
+                for _ in 0..grow {
+                    more += 1;
+                    history.reported("2024-05-02T00:00:00Z", 90_000 + more).await;
+                }
+                if rebuild {
+                    history.acts("case_board", started(build)).await;
+                    ready(&engine, "case_board", build).await;
+                    let compared = engine.compare("case_board", build, 10).await.expect("ready");
+                    assert!(compared.is_equal());
+                    history.acts("case_board", switched(build - 1, build)).await;
+                    build += 1;
+                }
+                let head = history.log.head().position;
+                engine.wait_applied(head, SOON).await.expect("caught up");
+                equals_a_fold(&engine, &history);
+                engine.stop().await;
+            }
+        });
     }
-    assert!(engine.rebuild("nothing", |_| {}).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_shared_by_several_threads_says_what_one_event_after_the_other_says() {
+    let mut history = History::whole().await;
+    for n in 0..2_000_u128 {
+        history
+            .reported("2024-05-02T00:00:00Z", 90_000 + (n * 7_919) % 2_000)
+            .await;
+    }
+    let engine = engine(&history, Options::default()).await;
+    equals_a_fold(&engine, &history);
+    assert!(engine.models().case_board.read().partitions.len() > crate::pages::PAGE_PARTITIONS_MAX);
     engine.stop().await;
 }
 
@@ -172,6 +378,11 @@ impl History {
     async fn joins_one(&mut self) -> u64 {
         self.joins("2024-05-04T00:00:00Z", COMMUNITY + 1_000).await;
         self.log.head().position
+    }
+
+    async fn acts(&mut self, model: &str, event: projection::Event) {
+        self.one::<Projection>("2024-05-05T00:00:00Z", None, model, event)
+            .await;
     }
 }
 

@@ -13,8 +13,8 @@ async fn every_model_says_of_the_fixture_what_it_always_said() {
     let models = folded(&History::whole().await);
     let mut found = String::new();
     for model in models.all() {
-        assert_eq!(model.fault(), None, "{}", model.name());
-        let checksum = model.checksum();
+        assert_eq!(model.live().standing().fault, None, "{}", model.name());
+        let checksum = model.live().checksum();
         assert!(
             checksum.rows > 0,
             "{} must have rows in the fixture",

@@ -180,7 +180,7 @@ async fn consequences_are_in_the_read_models_when_the_wait_ends() {
             2
         );
         let work = engine.models().reaction_work.read();
-        assert_eq!(work.partitions["hasty"].stuck.len(), 2);
+        assert_eq!(work.partitions[&"hasty".to_owned()].stuck.len(), 2);
     }
     reactions.stop().await;
     engine.stop().await;
@@ -229,7 +229,7 @@ async fn work_stuck_for_a_withheld_event_is_recorded_withheld_and_shown_without_
         let header = commit.expect("a commit").header;
         assert_eq!(header.visibility, visibility);
         let work = engine.models().reaction_work.read();
-        let stuck = &work.partitions["confided"].stuck[&(position, 0)];
+        let stuck = &work.partitions[&"confided".to_owned()].stuck[&(position, 0)];
         let (shown, message) = stuck.shown(position);
         let is_open = visibility == Visibility::Open;
         assert_eq!((shown == position, !message.is_empty()), (is_open, is_open));

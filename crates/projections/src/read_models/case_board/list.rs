@@ -13,7 +13,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{Case, CaseBoard, Standing, Totals};
-use crate::read_model::Build;
+use crate::build::Build;
 use crate::read_models::units::Succession;
 
 /// Most cases on one page.
@@ -155,7 +155,7 @@ impl Build<CaseBoard> {
         let size = size.clamp(1, PAGE_CASES_MAX);
         let mark = filter.mark(order);
         let after = token.map(|token| read_token(token, mark)).transpose()?;
-        let entries = &self.index.by_opening;
+        let entries = &self.index().by_opening;
         let ordered: Box<dyn Iterator<Item = &(Instant, HazardId)>> = match (order, after) {
             (Order::OldestFirst, None) => Box::new(entries.iter()),
             (Order::OldestFirst, Some(at)) => {
@@ -181,7 +181,7 @@ impl Build<CaseBoard> {
     /// How many cases match; without a filter no case is looked at.
     pub fn totals(&self, filter: &Filter) -> Totals {
         if *filter == Filter::default() {
-            return self.index.totals;
+            return self.index().totals;
         }
         let mut totals = Totals::default();
         for case in self.partitions.values().flatten() {
