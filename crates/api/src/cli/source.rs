@@ -62,8 +62,7 @@ impl Source {
             }
             (None, Some(dir)) => {
                 let log = Box::new(read(dir)?);
-                let end = log.head().position;
-                let models = Models::fold(log.read(1, end)).map_err(Failure::could_not)?;
+                let models = Models::of(&*log).map_err(Failure::could_not)?;
                 Ok(Opened::Folder {
                     log,
                     models: Box::new(models),
