@@ -126,13 +126,21 @@ impl Waited {
     /// # Errors
     /// `UNAVAILABLE` if the model is fenced before the position that was asked for.
     pub fn point<M: ReadModel>(self, build: &Build<M>) -> Result<wire::ReadPoint, Status> {
-        if build.position < self.position {
+        let name = format!("{}/{}/{}", M::NAME, M::SCHEMA_VERSION, build.id);
+        self.at_least(build.position, name)
+    }
+
+    /// What an answer has seen that stands at this position.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` if that is before the position that was asked for.
+    pub fn at_least(self, position: u64, build: String) -> Result<wire::ReadPoint, Status> {
+        if position < self.position {
             return Err(lagging(
                 "This read model stands still; `benniu` health says why.",
             ));
         }
-        let name = format!("{}/{}/{}", M::NAME, M::SCHEMA_VERSION, build.id);
-        Ok(self.at(build.position, name))
+        Ok(self.at(position, build))
     }
 
     /// What an answer that was read from the log itself has seen.

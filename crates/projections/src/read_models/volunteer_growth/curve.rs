@@ -15,6 +15,8 @@ use crate::read_models::members::{Month, Record};
 pub const ACTIVE_DAYS: u64 = 30;
 /// Most months that one question covers: twenty years.
 pub const MONTHS_MAX: usize = 240;
+/// Most months that are looked through for the last of them: a century.
+const HISTORY_MONTHS_MAX: usize = 1_200;
 /// Months for which those who joined in one month are followed, that month included.
 pub const RETENTION_MONTHS_MAX: usize = 60;
 
@@ -75,7 +77,7 @@ impl Cohort {
 /// What is asked: months, both included, as of an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asked {
-    /// The first month; the first in which somebody joined if absent.
+    /// The first month; the first in which somebody joined if absent, at most [`MONTHS_MAX`] back.
     pub from: Option<Month>,
     /// The last month; that of `as_of` if absent or later.
     pub until: Option<Month>,
@@ -139,10 +141,15 @@ impl Community {
         let first = asked.from.unwrap_or(earliest);
         let last = asked.until.map_or(present, |until| until.min(present));
         let months = std::iter::successors(Some(first), |month| Some(month.next()));
-        let months: Vec<_> = months
+        let mut months: Vec<_> = months
             .take_while(|month| *month <= last)
-            .take(MONTHS_MAX)
+            .take(HISTORY_MONTHS_MAX)
             .collect();
+        if asked.from.is_some() {
+            months.truncate(MONTHS_MAX);
+        } else {
+            months.drain(..months.len().saturating_sub(MONTHS_MAX));
+        }
         let end = |month: Month| {
             let end =
                 begin(month.next(), zone).map(|next| next - chrono::Duration::microseconds(1));
