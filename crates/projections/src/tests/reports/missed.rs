@@ -133,3 +133,40 @@ async fn only_later_events_of_the_shift_answer_an_alarm() {
     };
     assert_eq!(all(&build, &open, 1).len(), 2);
 }
+
+#[tokio::test]
+async fn pages_neither_skip_nor_repeat_while_alarms_come_in_and_are_answered() {
+    let mut history = history().await;
+    let mut found = Vec::new();
+    let mut after = None;
+    loop {
+        let more = {
+            let models = folded(&history);
+            let build = models.missed_alarms.read();
+            let (page, more) = build.list(&Filter::default(), 1, after);
+            for (shift, _, alarm) in page {
+                found.push((shift.0.as_u128(), alarm.missed));
+                after = Some((alarm.at, (alarm.position, shift)));
+            }
+            more
+        };
+        if !more {
+            break;
+        }
+        // Between two pages a newer alarm comes in, and an old one is answered.
+        let late = vec![checkpoint(700 + found.len() as u128)];
+        shift(&mut history, 33, "2024-03-02T00:00:00Z", late).await;
+        let settled = E::ShiftVerified {
+            accepted: 0,
+            rejected: 1,
+        };
+        shift(&mut history, 32, "2024-03-02T00:00:00Z", vec![settled]).await;
+    }
+    let expected = [
+        (33, Missed::CheckOut(id(11))),
+        (32, Missed::Checkpoint(id(602))),
+        (32, Missed::Checkpoint(id(601))),
+        (31, Missed::Shift),
+    ];
+    assert_eq!(found, expected);
+}
