@@ -20,6 +20,7 @@ pub mod policy;
 pub mod principal;
 pub mod reaction;
 pub mod redemption;
+pub mod report;
 pub mod reward;
 pub mod team;
 pub mod unit;

@@ -117,8 +117,8 @@ fn ask(models: &Models, at_least: u64) -> bool {
     let balance = reading::ready(&models.balances).is_ok_and(|build| {
         let account = build.partitions.first();
         let now = chrono::DateTime::from_timestamp_micros(0).unwrap_or_default();
-        account.is_some_and(|(_, account)| account.balance(now, None).granted >= 0)
-            || build.partitions.is_empty()
+        let balance = account.map(|(_, account)| account.balance(now, None));
+        balance.is_some() || build.partitions.is_empty()
     });
     hazards && balance
 }
