@@ -19,6 +19,8 @@ use tokio::task::JoinHandle;
 use crate::submit::{Submit, SubmitError};
 use runner::Runner;
 
+pub use runner::STUCK_RETRY;
+
 /// Subject of the principal in whose name reactions act.
 pub const SUBJECT: &str = "system:reaction";
 

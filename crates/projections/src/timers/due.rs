@@ -120,9 +120,15 @@ impl DueList {
         }
     }
 
-    fn is_current(&self, due: &Due) -> bool {
-        let current = self.timers.get(&due.stream);
-        current.is_some_and(|(_, current)| current.cause == due.cause)
+    /// Whether the timer of a stream is still this one.
+    pub fn is_current(&self, due: &Due) -> bool {
+        self.runs(&due.stream, due.cause)
+    }
+
+    /// Whether the timer that an event set for a stream still runs.
+    pub fn runs(&self, stream: &StreamName, cause: u64) -> bool {
+        let current = self.timers.get(stream);
+        current.is_some_and(|(_, current)| current.cause == cause)
     }
 
     /// Takes an event in.
