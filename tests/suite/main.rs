@@ -45,6 +45,7 @@ mod repeats;
 mod replay;
 mod scrub;
 mod shutdown;
+mod simulate;
 mod space;
 mod spending;
 mod wrong_input;

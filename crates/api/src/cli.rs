@@ -17,6 +17,7 @@ mod replay;
 mod restore;
 mod reward;
 mod serve;
+mod simulate;
 mod source;
 mod unit;
 mod verify;
@@ -60,6 +61,7 @@ enum Command {
     Redemption(redemption::Args),
     Import(import::Args),
     Demo(demo::Args),
+    Simulate(simulate::Args),
     Backup(backup::Args),
     Restore(restore::Args),
     Log(log::Args),
@@ -141,6 +143,7 @@ pub async fn main() -> ExitCode {
         Command::Redemption(args) => redemption::run(args).await,
         Command::Import(args) => import::run(args).await,
         Command::Demo(args) => demo::run(args).await,
+        Command::Simulate(args) => simulate::run(args).await,
         Command::Backup(args) => backup::run(args).await,
         Command::Restore(args) => restore::run(args).await,
         Command::Log(args) => log::run(args).await,

@@ -32,9 +32,9 @@ const READ_RETRY: Duration = Duration::from_secs(1);
 /// Longest wait for consequences before a simulated clock moves on.
 const SETTLE_MAX: Duration = Duration::from_mins(1);
 /// Times a command refused as "not now" is put off, by a minute each, before it is dropped.
-const POSTPONED_MAX: u32 = 10;
+pub const POSTPONED_MAX: u32 = 10;
 /// Refusals that say "not now"; every other one says that there is nothing to record.
-pub(crate) const NOT_NOW: &[&str] = &[
+pub const NOT_NOW: &[&str] = &[
     "DEADLINE_NOT_DUE",
     "IMPORT_STILL_OPEN",
     "SHIFT_NOT_MISSED_YET",
