@@ -34,6 +34,21 @@ pub struct Options {
     pub one_by_one: bool,
 }
 
+/// Notes for every reaction that each event up to the head of the log is answered, so that the next
+/// start does not ask again; by whoever has answered them all in the way the runner does.
+pub fn keep_cursors(log: &dyn EventLog, views: &Path) {
+    let head = log.head();
+    for reaction in reactions::ALL {
+        let cursor = cursor::Cursor {
+            log_id: log.log_id(),
+            epoch: head.epoch,
+            reaction: reaction.name.to_owned(),
+            handled: head.position,
+        };
+        cursor::write(views, &cursor);
+    }
+}
+
 /// How far a reaction has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Handled {

@@ -36,7 +36,7 @@ const READ_RETRY: Duration = Duration::from_secs(1);
 /// Longest wait for consequences before a simulated clock moves on.
 const SETTLE_MAX: Duration = Duration::from_mins(1);
 /// Times a command refused as "not now" is put off, by a minute each, before it stands stuck.
-const POSTPONED_MAX: u32 = 10;
+pub const POSTPONED_MAX: u32 = 10;
 /// Wait, by the clock that timers go by, before work that stands stuck is handed in again.
 pub const STUCK_RETRY: chrono::Duration = chrono::Duration::hours(1);
 /// Most stuck timers that health names.
@@ -44,7 +44,7 @@ pub const STUCK_NAMED_MAX: usize = 1_000;
 /// Name under which a command that cannot be executed stands stuck.
 const FAULT: &str = "EXECUTION_FAULT";
 /// Refusals that say "not now"; any other one says that there is nothing to record, or stands stuck.
-pub(crate) const NOT_NOW: &[&str] = &[
+pub const NOT_NOW: &[&str] = &[
     "DEADLINE_NOT_DUE",
     "IMPORT_STILL_OPEN",
     "SHIFT_NOT_MISSED_YET",
