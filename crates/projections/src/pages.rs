@@ -314,37 +314,46 @@ impl<M: ReadModel> Pages<M> {
     /// Splits pages with too many partitions.
     pub(crate) fn split(&mut self, bounds: &[M::Key]) {
         for bound in bounds {
+            let mut bound = bound.clone();
             while self
                 .ranges
-                .get(bound)
+                .get(&bound)
                 .is_some_and(|page| page.len > PAGE_PARTITIONS_MAX)
             {
-                self.halve(bound);
+                match self.halve(bound) {
+                    Some(upper) => bound = upper,
+                    None => break,
+                }
             }
         }
     }
 
-    fn halve(&mut self, bound: &M::Key) {
-        let is_last = self.ranges.keys().next_back() == Some(bound);
-        let Some(page) = self.ranges.get_mut(bound) else {
-            return;
-        };
+    /// Splits a page and answers the bound of its upper part.
+    fn halve(&mut self, bound: M::Key) -> Option<M::Key> {
+        let is_last = self.ranges.keys().next_back() == Some(&bound);
+        let is_first = self.is_first(&bound);
+        let mut page = self.ranges.remove(&bound)?;
         let bytes = *page.bytes.get_mut();
-        let Some(rows) = page.rows.get_mut() else {
-            return;
+        let upper = page.rows.get_mut().and_then(|rows| {
+            let len = rows.len();
+            // Ids rise with time: what is last stays full, so that pages are not left half empty.
+            let keep = if is_last && len > PAGE_PARTITIONS_MAX {
+                PAGE_PARTITIONS_MAX
+            } else {
+                len / 2
+            };
+            let middle = rows.keys().nth(keep.max(1)).cloned()?;
+            let upper = rows.split_off(&middle);
+            // The first page may hold keys below its bound; from now on it says so, for the upper
+            // part's bound may lie below the old one.
+            let lowest = rows.keys().next().filter(|_| is_first).cloned();
+            Some((lowest.unwrap_or_else(|| bound.clone()), middle, upper, len))
+        });
+        let Some((lowest, middle, upper, len)) = upper else {
+            self.ranges.insert(bound, page);
+            return None;
         };
-        let len = rows.len();
-        // Ids rise with time: what is last stays full, so that pages are not left half empty.
-        let keep = if is_last && len > PAGE_PARTITIONS_MAX {
-            PAGE_PARTITIONS_MAX
-        } else {
-            len / 2
-        };
-        let Some(middle) = rows.keys().nth(keep.max(1)).cloned() else {
-            return;
-        };
-        let upper = rows.split_off(&middle);
-        page.len = rows.len();
+        page.len = len - upper.len();
         page.version += 1;
         let kept = bytes / len.max(1) * page.len;
         *page.bytes.get_mut() = kept;
@@ -352,7 +361,9 @@ impl<M: ReadModel> Pages<M> {
         upper
             .bytes
             .store(bytes.saturating_sub(kept), Ordering::Relaxed);
-        self.ranges.insert(middle, upper);
+        self.ranges.insert(lowest, page);
+        self.ranges.insert(middle.clone(), upper);
+        Some(middle)
     }
 
     /// Splits pages whose stored form is too large.
@@ -364,7 +375,7 @@ impl<M: ReadModel> Pages<M> {
             .filter(|(_, page)| page.len > 1 && !page.is_clean())
             .map(|(bound, _)| bound.clone())
             .collect();
-        for bound in &large {
+        for bound in large {
             self.halve(bound);
         }
     }
@@ -492,5 +503,51 @@ impl<M: ReadModel> FromIterator<(M::Key, M::Partition)> for Pages<M> {
             pages.split(std::slice::from_ref(&bound));
         }
         pages
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::ids::HouseholdId;
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::read_models::households::Households;
+
+    fn id(n: u128) -> HouseholdId {
+        HouseholdId(Uuid::from_u128(n))
+    }
+
+    proptest! {
+        #[test]
+        fn in_whatever_order_keys_come_pages_hold_them_in_theirs_and_ranges_are_those_of_a_map(
+            keys in prop::collection::vec(0_u128..3_000, 1..2_500),
+            from in 0_u128..3_000,
+            until in 0_u128..3_000,
+        ) {
+            let mut pages = Pages::<Households>::new(None);
+            let mut map = BTreeMap::new();
+            for key in keys {
+                let bound = pages.bound_of(&id(key));
+                for page in pages.pages_mut(std::slice::from_ref(&bound)) {
+                    if let Some(rows) = page.rows_mut() {
+                        rows.entry(id(key)).or_default();
+                    }
+                    page.changed(1);
+                }
+                pages.split(&[bound]);
+                map.insert(id(key), ());
+            }
+            prop_assert!(pages.keys().eq(map.keys()));
+            prop_assert_eq!(pages.len(), map.len());
+            prop_assert!(map.keys().all(|key| pages.contains_key(key)));
+            let fullest = pages.ranges.values().map(|page| page.len).max();
+            prop_assert!(fullest <= Some(PAGE_PARTITIONS_MAX));
+            let range = (Bound::Excluded(id(from)), Bound::Included(id(until.max(from + 1))));
+            let found: Vec<_> = pages.range(range).map(|(key, _)| *key).collect();
+            let expected: Vec<_> = map.range(range).map(|(key, ())| *key).collect();
+            prop_assert_eq!(found, expected);
+        }
     }
 }

@@ -56,7 +56,7 @@ async fn days_go_on_from_each_other() {
 }
 
 /// Categories of streams that no simulated activity writes: nothing is imported, and no unit ends.
-const NOT_SIMULATED: [&str; 2] = ["import_batch", "open_item"];
+const NOT_SIMULATED: [&str; 3] = ["import_batch", "open_item", "projection"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_history_is_whole_has_every_category_and_a_service_finds_nothing_left_to_do() {

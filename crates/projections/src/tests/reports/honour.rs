@@ -7,7 +7,6 @@ use uuid::Uuid;
 
 use crate::Models;
 use crate::fixture::{COMMUNITY, History, at, happened, id};
-use crate::models::AnyModel as _;
 use crate::read_models::leaderboard::board::{Asked, Board};
 use crate::tests::folded;
 
@@ -160,14 +159,17 @@ async fn a_withheld_award_moves_neither_a_board_nor_a_row_of_the_model() {
         .await;
     let after = folded(&history);
     assert_eq!(board(&before, |_| {}), board(&after, |_| {}));
-    let (before, after) = (before.leaderboard.checksum(), after.leaderboard.checksum());
+    let (before, after) = (
+        before.leaderboard.read().checksum(),
+        after.leaderboard.read().checksum(),
+    );
     assert_eq!(before.sha256, after.sha256);
 }
 
 #[tokio::test]
 async fn records_of_one_person_stand_as_one_and_a_page_is_as_known_at_its_position() {
     let mut history = town(5).await;
-    let at_first = folded(&history).leaderboard.position();
+    let at_first = folded(&history).leaderboard.read().position;
     earns(&mut history, ActivityFamily::Patrol, COMMUNITY, 60, 100).await;
     let merged = P::PersonsMerged {
         into: id(20),
