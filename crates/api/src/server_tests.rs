@@ -29,6 +29,8 @@ use crate::services::Services;
 use crate::session::{PRINCIPAL_KEY, Session, reason, timestamp};
 use crate::wire;
 
+mod rebuilding;
+
 const ADMIN: &str = "admin";
 
 fn start() -> Instant {

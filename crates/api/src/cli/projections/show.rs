@@ -65,9 +65,16 @@ pub(super) fn status(
         writeln!(out, "{}", json!({ "position": position, "builds": builds }))?;
         return Ok(());
     }
+    // Of a folder only the log tells, so there is nothing to say in the other columns.
+    let runs = |build: &wire::ProjectionBuild| build.phase() != wire::BuildPhase::Unspecified;
+    let columns = if builds.iter().any(runs) {
+        usize::MAX
+    } else {
+        4
+    };
     let mut table = Table::new();
     table.load_style(presets::UTF8_BORDERS_ONLY);
-    table.set_header([
+    let head = [
         "model",
         "build",
         "role",
@@ -78,10 +85,10 @@ pub(super) fn status(
         "partitions",
         "MiB",
         "snapshot",
-    ]);
+    ];
+    table.set_header(head.into_iter().take(columns));
     let text = |number: Option<u64>| number.map_or_else(String::new, |number| number.to_string());
     for build in builds {
-        let runs = build.phase() != wire::BuildPhase::Unspecified;
         let role = if build.compared {
             format!("{}, compared", role(build))
         } else {
@@ -94,18 +101,19 @@ pub(super) fn status(
             }
             (phase, _) => phase.unwrap_or_else(|| "stored".to_owned()),
         };
-        table.add_row([
+        let row = [
             build.model.clone(),
             build.build.to_string(),
             role,
             state,
-            text(runs.then_some(build.position)),
-            text(runs.then_some(build.lag_events)),
+            text(runs(build).then_some(build.position)),
+            text(runs(build).then_some(build.lag_events)),
             text(some(build.schema_version.into())),
             text(some(build.partitions)),
             text(some(build.resident_bytes.div_ceil(1 << 20))),
             text(some(build.saved_position)),
-        ]);
+        ];
+        table.add_row(row.into_iter().take(columns));
     }
     writeln!(out, "{table}")?;
     writeln!(out, "the log ends at position {position}")?;
