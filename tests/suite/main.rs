@@ -44,6 +44,7 @@ mod records;
 mod recount;
 mod repeats;
 mod replay;
+mod reports;
 mod scrub;
 mod shutdown;
 mod space;

@@ -501,6 +501,36 @@ pub const TABLE: &[(&str, Requirement)] = &[
         "/benniu.v1.RedemptionService/ReturnRedemption",
         RegisteredPrincipal,
     ),
+    (
+        "/benniu.v1.ReportService/GetCaseTimeline",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.ReportService/GetHazardReport",
+        RegisteredPrincipal,
+    ),
+    ("/benniu.v1.ReportService/GetHotSpots", RegisteredPrincipal),
+    (
+        "/benniu.v1.ReportService/GetLeaderboard",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.ReportService/GetMediationFunnel",
+        RegisteredPrincipal,
+    ),
+    ("/benniu.v1.ReportService/GetStockBook", RegisteredPrincipal),
+    (
+        "/benniu.v1.ReportService/GetVolunteerGrowth",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.ReportService/ListMissedAlarms",
+        RegisteredPrincipal,
+    ),
+    (
+        "/benniu.v1.ReportService/ListStuckWork",
+        RegisteredPrincipal,
+    ),
     ("/benniu.v1.RewardService/ChangePrice", RegisteredPrincipal),
     ("/benniu.v1.RewardService/CountStock", RegisteredPrincipal),
     ("/benniu.v1.RewardService/DraftItem", RegisteredPrincipal),

@@ -57,6 +57,8 @@ pub struct Parts {
     pub zone: chrono_tz::Tz,
     /// Folder of snapshots and cursors; none are kept if absent.
     pub views: Option<PathBuf>,
+    /// How the read models are kept; its folder is `views`.
+    pub models: Options,
     /// The same log, where it is on disk.
     pub disk: Option<Arc<DiskLog>>,
     /// Turns identity numbers into what is stored instead.
@@ -89,6 +91,7 @@ impl Backend {
             entropy,
             zone,
             views,
+            models,
             disk,
             look_up_key,
         } = parts;
@@ -100,7 +103,7 @@ impl Backend {
         let executor = Executor::new(Arc::clone(&log), clock, entropy, zone);
         let options = Options {
             views: views.clone(),
-            ..Options::default()
+            ..models
         };
         let engine = Engine::start(Arc::clone(&log), options).await?;
         let submit: Arc<dyn Submit> = Arc::new(executor.clone());

@@ -16,6 +16,7 @@ mod log;
 mod projections;
 mod redemption;
 mod replay;
+mod report;
 mod restore;
 mod reward;
 mod serve;
@@ -60,6 +61,7 @@ enum Command {
     Household(household::Args),
     Reward(reward::Args),
     Redemption(redemption::Args),
+    Report(report::Args),
     Import(import::Args),
     Demo(demo::Args),
     Backup(backup::Args),
@@ -142,6 +144,7 @@ pub async fn main() -> ExitCode {
         Command::Household(args) => household::run(args).await,
         Command::Reward(args) => reward::run(args).await,
         Command::Redemption(args) => redemption::run(args).await,
+        Command::Report(args) => report::run(args).await,
         Command::Import(args) => import::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Backup(args) => backup::run(args).await,

@@ -246,6 +246,8 @@ pub struct Keeping {
     pub scrub: ScrubOptions,
     /// Where what it measures of itself goes; by default nowhere.
     pub measures: Measures,
+    /// How the read models are kept; their folder is the log's.
+    pub models: projections::engine::Options,
 }
 
 impl Keeping {
@@ -287,6 +289,7 @@ pub async fn open_and_keep(
         entropy: opened.entropy,
         zone: opened.born.zone,
         views: Some(dir.join("views")),
+        models: keeping.models,
         look_up_key: look_up_key(dir)?,
     };
     Ok((Backend::start(parts).await?, opened.report))

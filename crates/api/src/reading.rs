@@ -180,14 +180,22 @@ impl Waited {
     /// # Errors
     /// `UNAVAILABLE` if the model is fenced before the position that was asked for.
     pub fn point<M: ReadModel>(self, build: &Build<M>) -> Result<wire::ReadPoint, Status> {
-        if build.position < self.position {
-            return Err(standing_still());
-        }
         if !build.is_whole() {
             return Err(not_whole::<M>());
         }
-        let name = format!("{}/{}/{}", M::NAME, M::SCHEMA_VERSION, build.id);
-        Ok(self.at(build.position, name))
+        let name = format!("{}/{}/{}", M::NAME, build.schema_version, build.id);
+        self.at_least(build.position, name)
+    }
+
+    /// What an answer has seen that stands at this position.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` if that is before the position that was asked for.
+    pub fn at_least(self, position: u64, build: String) -> Result<wire::ReadPoint, Status> {
+        if position < self.position {
+            return Err(standing_still());
+        }
+        Ok(self.at(position, build))
     }
 
     /// What an answer that was read from the log itself has seen.

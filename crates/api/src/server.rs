@@ -111,6 +111,7 @@ pub async fn run(
         projection_service_server::ProjectionServiceServer,
         reaction_service_server::ReactionServiceServer,
         redemption_service_server::RedemptionServiceServer,
+        report_service_server::ReportServiceServer,
         reward_service_server::RewardServiceServer,
         team_service_server::TeamServiceServer,
         unit_service_server::UnitServiceServer,

@@ -67,6 +67,7 @@ async fn backend() -> Backend {
         entropy: Entropy::seeded(2),
         zone,
         views: None,
+        models: projections::engine::Options::default(),
         disk: None,
         look_up_key: Some(LookUpKey::new([7; 32])),
     };

@@ -21,6 +21,7 @@ pub mod principal;
 pub mod projection;
 pub mod reaction;
 pub mod redemption;
+pub mod report;
 pub mod reward;
 pub mod team;
 pub mod unit;

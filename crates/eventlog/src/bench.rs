@@ -193,7 +193,7 @@ fn times(samples: &[Sample], baseline: &[Sample]) -> Option<f64> {
 }
 
 /// Resident memory of this process, where `/proc` tells it.
-fn resident_bytes() -> Option<u64> {
+pub fn resident_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
     let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;

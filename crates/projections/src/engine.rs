@@ -5,6 +5,7 @@
 //! a log that cannot be read is tried again. Never writes the log and never runs a reaction or timer.
 
 mod builds;
+mod fold;
 mod job;
 mod memory;
 mod open;
@@ -20,6 +21,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use builds::{BuildHealth, CompareError, Comparison, Role};
+pub use fold::fold;
 pub use job::Progress;
 
 use crate::Models;
@@ -167,6 +169,8 @@ struct Shared {
     upkeep: Mutex<Upkeep>,
     saving: Mutex<()>,
     jobs: Mutex<Vec<Arc<Job>>>,
+    /// Held by the build that works or rests: all of them together keep to their share.
+    turn: Mutex<()>,
     pool: rayon::ThreadPool,
     stopping: watch::Sender<bool>,
     /// The log's end when the engine began: no answer goes back behind it.

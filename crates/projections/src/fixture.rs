@@ -10,6 +10,7 @@ use domain::ids::{
     BatchId, CampaignId, CheckpointId, DisputeId, HazardId, HouseholdId, LeadId, PersonId, ShiftId,
     TeamId, UnitId, ZoneId,
 };
+use domain::place::Place;
 use domain::policy_set::ActivityFamily;
 use domain::unit::{Imported, UnitLevel};
 use domain::{
@@ -645,7 +646,7 @@ pub(crate) fn reported(external_id: Option<&str>) -> hazard::Event {
     hazard::Event::HazardReported {
         unit: id(COMMUNITY),
         kind: "blocked exit".to_owned(),
-        place: None,
+        place: Place::from_degrees(32.0012, 120.0048),
         description: Some(Personal::new("a bicycle")),
         reporter: Some(id(11)),
         imported: external_id.map(|external_id| Imported {

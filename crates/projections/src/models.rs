@@ -428,7 +428,19 @@ macro_rules! read_models {
 pub(crate) use read_models;
 
 impl crate::Models {
-    /// Folds commits into models, without an engine: for questions on a folder.
+    /// Folds a log into models as it is, without an engine: for questions on a folder.
+    ///
+    /// # Errors
+    /// The first commit that cannot be read. A model that met a fault says so by its standing.
+    pub fn of(log: &dyn EventLog) -> Result<Self, eventlog::ReadError> {
+        let models = Self::default();
+        let threads =
+            std::thread::available_parallelism().unwrap_or(std::num::NonZero::<usize>::MIN);
+        crate::engine::fold(log, &models, Self::NAMES, threads)?;
+        Ok(models)
+    }
+
+    /// Folds commits into models, one after the other.
     ///
     /// # Errors
     /// The first commit that cannot be read. A model that met a fault says so by its standing.

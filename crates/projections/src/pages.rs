@@ -171,6 +171,11 @@ impl<M: ReadModel> Pages<M> {
         self.rows(bound, page).get(key)
     }
 
+    /// The partition with the lowest key.
+    pub fn first(&self) -> Option<(&M::Key, &M::Partition)> {
+        self.iter().next()
+    }
+
     /// True if there is a partition with this key.
     pub fn contains_key<Q>(&self, key: &Q) -> bool
     where

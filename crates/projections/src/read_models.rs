@@ -6,16 +6,23 @@ pub mod activities;
 pub mod balances;
 pub mod case_board;
 pub mod disputes;
+pub mod hazard_report;
+pub mod hot_spots;
 pub mod households;
+pub mod leaderboard;
 pub mod leads;
+pub mod mediation_report;
 pub mod members;
+pub mod missed_alarms;
 pub mod patrol_coverage;
 pub mod reaction_work;
 pub mod redemptions;
 pub mod reward_items;
 pub mod shifts;
+pub mod stock_book;
 pub mod teams;
 pub mod units;
+pub mod volunteer_growth;
 pub mod zones;
 
 use crate::models::read_models;
@@ -25,16 +32,23 @@ read_models! {
     balances: balances::Balances,
     case_board: case_board::CaseBoard,
     disputes: disputes::Disputes,
+    hazard_report: hazard_report::HazardReport,
+    hot_spots: hot_spots::HotSpots,
     households: households::Households,
+    leaderboard: leaderboard::Leaderboard,
     leads: leads::Leads,
+    mediation_report: mediation_report::MediationReport,
     members: members::Members,
+    missed_alarms: missed_alarms::MissedAlarms,
     patrol_coverage: patrol_coverage::PatrolCoverage,
     reaction_work: reaction_work::ReactionWork,
     redemptions: redemptions::Redemptions,
     reward_items: reward_items::RewardItems,
     shifts: shifts::Shifts,
+    stock_book: stock_book::StockBook,
     teams: teams::Teams,
     units: units::Units,
+    volunteer_growth: volunteer_growth::VolunteerGrowth,
     zones: zones::Zones,
 }
 

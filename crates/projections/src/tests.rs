@@ -11,6 +11,7 @@ mod members;
 mod patrol_day;
 mod people;
 mod reactions;
+mod reports;
 mod rewards;
 mod shifts;
 mod snapshots;

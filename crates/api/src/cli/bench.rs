@@ -2,16 +2,18 @@
 //!
 //! Owns the flags and the printing; appending and replay are measured by [`eventlog::bench`].
 
+mod serve;
+
 use std::io::{self, Write as _};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant as Stopwatch};
 
+use domain::unit::UnitLevel;
 use eventlog::bench::{AppendPlan, OpenPlan, ReplayPlan, StreamPlan};
 use eventlog::{EventLog as _, ReadLog};
-use projections::feed::Decoder;
-use projections::read_model::ReadModel as _;
 use projections::read_models::balances::Balances;
-use projections::{Models, feed};
+use projections::{Models, ReadModel as _, engine};
 use serde::Serialize;
 
 use super::Failure;
@@ -41,8 +43,31 @@ enum What {
     /// Opening a log after a clean stop, as after a kill and verifying all of it, cold and warm, beside
     /// reading its journal's bytes; takes the log's lock
     Open(Open),
-    /// Folding the read models from the first event, beside reading and decoding alone
+    /// Folding the read models from the first event on one thread and on two, beside reading and
+    /// decoding alone, and what they keep in memory
     Rebuild(Read),
+    /// A service on the log: its first answer, and commands at a fixed rate without and beside a
+    /// rebuild of every read model; writes into the log, so give it a copy
+    Serve(Serve),
+}
+
+#[derive(Debug, clap::Args)]
+struct Serve {
+    /// The folder of a log that nobody serves; hazards are reported into it
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Commands a second
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    rate: u32,
+    /// Seconds that the load lasts without a rebuild
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    seconds: u64,
+    /// MiB that the read models may keep in memory
+    #[arg(long, value_name = "MIB", default_value_t = 512)]
+    model_mib: usize,
+    /// Login subject of an administrator
+    #[arg(long = "as", value_name = "SUBJECT", default_value = "admin")]
+    subject: String,
 }
 
 #[derive(Debug, clap::Args)]
@@ -117,6 +142,18 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
             drop(kept);
             measured
         }
+        What::Serve(args) => {
+            let plan = serve::Plan {
+                rate: args.rate,
+                seconds: args.seconds,
+                subject: args.subject,
+                models: engine::Options {
+                    memory_bytes: args.model_mib * 1024 * 1024,
+                    ..engine::Options::default()
+                },
+            };
+            serve::run(&args.data, plan).await
+        }
         What::Rebuild(args) => {
             let (dir, kept) = log_to_read(&args).await?;
             let measured = blocking(move || rebuild(&dir, passes(args.passes))).await;
@@ -184,48 +221,116 @@ struct Rebuilt {
     bench: &'static str,
     /// `decode` is the baseline: reading and decoding all events, applying none.
     variant: &'static str,
-    threads: u32,
+    threads: usize,
     passes: usize,
     events: u64,
     events_per_second: f64,
+    /// To decoding with as many threads.
     ratio_to_decode: f64,
 }
 
-/// Something to measure, once over the whole log.
-type Work<'a> = &'a dyn Fn() -> Result<(), Failure>;
+/// What the models keep in memory once everything is folded.
+#[derive(Debug, Serialize)]
+struct Resident {
+    bench: &'static str,
+    variant: &'static str,
+    /// Communities times the years that the log covers.
+    community_years: f64,
+    partitions: usize,
+    /// Bytes the process grew by while folding, and those by the models' own estimate.
+    process_bytes: u64,
+    estimated_bytes: usize,
+    process_bytes_per_community_year: f64,
+}
+
+/// Threads that every variant is measured with.
+const REBUILD_THREADS: [usize; 2] = [1, 2];
 
 fn rebuild(dir: &Path, passes: usize) -> Result<(), Failure> {
     let log = ReadLog::open(dir).map_err(could_not)?;
     let events = log.head().position;
-    let decode = || fold(&log, |_| true, &Models::default(), &[]);
-    let balances = || fold(&log, Balances::wants, &Models::default(), &[Balances::NAME]);
-    let all = || fold(&log, Models::wants, &Models::default(), Models::NAMES);
-    let variants: [(&'static str, Work<'_>); 3] = [
-        ("decode", &decode),
-        ("balances", &balances),
-        ("all models", &all),
+    let variants: [(&'static str, &[&str]); 3] = [
+        ("decode", &[]),
+        ("balances", &[Balances::NAME]),
+        ("all models", Models::NAMES),
     ];
-    // The variants take turns, so that a slow spell of the machine meets all of them.
-    let mut rates = [const { Vec::new() }; 3];
-    for _ in 0..passes {
-        for (rates, (_, work)) in rates.iter_mut().zip(&variants) {
-            rates.push(rate(events, work)?);
+    for count in REBUILD_THREADS {
+        let threads = NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN);
+        // The variants take turns, so that a slow spell of the machine meets all of them.
+        let mut rates = [const { Vec::new() }; 3];
+        for _ in 0..passes {
+            for (rates, (_, names)) in rates.iter_mut().zip(&variants) {
+                let work = || {
+                    let models = Models::default();
+                    engine::fold(&log, &models, names, threads).map_err(could_not)?;
+                    Ok(())
+                };
+                rates.push(rate(events, &work)?);
+            }
+        }
+        let medians = rates.map(median);
+        for ((variant, _), events_per_second) in variants.iter().zip(medians) {
+            print(Rebuilt {
+                bench: "rebuild",
+                variant,
+                threads: count,
+                passes,
+                events,
+                events_per_second: events_per_second.round(),
+                ratio_to_decode: round(events_per_second / medians[0]),
+            });
         }
     }
-    let medians = rates.map(median);
-    for ((variant, _), events_per_second) in variants.iter().zip(medians) {
-        print(Rebuilt {
-            bench: "rebuild",
-            variant,
-            threads: 1,
-            passes,
-            events,
-            events_per_second: events_per_second.round(),
-            ratio_to_decode: (events_per_second / medians[0] * 1_000.0).round() / 1_000.0,
-        });
-    }
+    resident(&log)
+}
+
+/// Three digits are enough for people.
+fn round(ratio: f64) -> f64 {
+    (ratio * 1_000.0).round() / 1_000.0
+}
+
+fn resident(log: &ReadLog) -> Result<(), Failure> {
+    let before = eventlog::bench::resident_bytes().unwrap_or(0);
+    let models = Models::of(log).map_err(could_not)?;
+    let after = eventlog::bench::resident_bytes().unwrap_or(0);
+    let units = models.units.read();
+    let communities = units.partitions.values();
+    let communities = communities
+        .filter(|row| row.unit.level == Some(UnitLevel::Community))
+        .count();
+    let first = log.commit_at(1).map_err(could_not)?;
+    let began = first.map(|commit| commit.header.recorded_at);
+    let ended = log.head().recorded_at;
+    let days = began
+        .zip(ended)
+        .map_or(0, |(began, ended)| (ended - began).num_days());
+    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+    let years = communities as f64 * days as f64 / 365.0;
+    let process_bytes = after.saturating_sub(before);
+    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+    let each = (process_bytes as f64 / years.max(0.001)).round();
+    print(Resident {
+        bench: "rebuild",
+        variant: "resident",
+        community_years: round(years),
+        partitions: models
+            .all()
+            .iter()
+            .map(|model| model.live().standing().partitions)
+            .sum(),
+        process_bytes,
+        estimated_bytes: models
+            .all()
+            .iter()
+            .map(|model| model.live().resident_bytes().0)
+            .sum(),
+        process_bytes_per_community_year: each,
+    });
     Ok(())
 }
+
+/// Something to measure, once over the whole log.
+type Work<'a> = &'a dyn Fn() -> Result<(), Failure>;
 
 /// Events per second of some work over the whole log, repeated until it took long enough.
 fn rate(events: u64, work: Work<'_>) -> Result<f64, Failure> {
@@ -246,22 +351,4 @@ fn rate(events: u64, work: Work<'_>) -> Result<f64, Failure> {
 fn median(mut rates: Vec<f64>) -> f64 {
     rates.sort_by(f64::total_cmp);
     rates[rates.len() / 2]
-}
-
-/// Reads the log, decodes the events that are wanted and applies them to the named models.
-fn fold(
-    log: &ReadLog,
-    wanted: fn(&str) -> bool,
-    models: &Models,
-    names: &[&str],
-) -> Result<(), Failure> {
-    let mut decoder = Decoder::new(wanted);
-    let applied: Vec<_> = names.iter().filter_map(|name| models.named(name)).collect();
-    for commit in log.read(1, log.head().position) {
-        let commit: [feed::DecodedCommit; 1] = [decoder.decode(commit.map_err(could_not)?)];
-        for model in &applied {
-            model.live().take_in(&commit, false);
-        }
-    }
-    Ok(())
 }

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use eventlog::Measures;
+use projections::engine;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
@@ -53,6 +54,19 @@ pub(super) struct Args {
     /// KiB of the files of the journal that are made from now on [default: 65536]
     #[arg(long, value_name = "KIB")]
     segment_kib: Option<u64>,
+    /// MiB that the read models together may keep in memory; what is beyond is read from their
+    /// snapshots when somebody asks for it [default: 512]
+    #[arg(long, value_name = "MIB")]
+    model_mib: Option<u64>,
+    /// Threads that fold a read model anew beside the live one [default: half of the machine's]
+    #[arg(long, value_name = "N")]
+    build_threads: Option<u64>,
+    /// Percent of the time in which these threads work; the rest is left to commands [default: 60]
+    #[arg(long, value_name = "PERCENT")]
+    build_share: Option<u64>,
+    /// Folder in which tests hold builds at named points
+    #[arg(long, value_name = "DIR", hide = true)]
+    pause_dir: Option<PathBuf>,
 }
 
 /// The settings that a file may hold.
@@ -71,6 +85,12 @@ struct File {
     segment_kib: Option<u64>,
     /// As `--min-free-mib`.
     min_free_mib: Option<u32>,
+    /// As `--model-mib`.
+    model_mib: Option<u64>,
+    /// As `--build-threads`.
+    build_threads: Option<u64>,
+    /// As `--build-share`.
+    build_share: Option<u64>,
 }
 
 impl File {
@@ -94,16 +114,54 @@ const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 50_0
 /// Fewest and most KiB of a file of the journal.
 const SEGMENT_KIB: RangeInclusive<u64> = eventlog::SEGMENT_BYTES_MIN / 1024..=1024 * 1024;
 
-/// How the log is kept, as the flags say and then the file.
-fn keeping(args: &Args, file: &File) -> Result<Keeping, Failure> {
-    let within = |name: &str, value: Option<u64>, bounds: RangeInclusive<u64>| match value {
+/// Fewest and most MiB that the read models may keep in memory.
+const MODEL_MIB: RangeInclusive<u64> = 16..=1024 * 1024;
+
+/// Fewest and most threads that fold a build.
+const BUILD_THREADS: RangeInclusive<u64> = 1..=256;
+
+/// Least and greatest share of the time for builds, in percent.
+const BUILD_SHARE: RangeInclusive<u64> = 1..=100;
+
+fn within(
+    name: &str,
+    value: Option<u64>,
+    bounds: RangeInclusive<u64>,
+) -> Result<Option<u64>, Failure> {
+    match value {
         Some(value) if !bounds.contains(&value) => Err(Failure::Usage(format!(
             "{name} must be {} to {}, not {value}",
             bounds.start(),
             bounds.end()
         ))),
         value => Ok(value),
-    };
+    }
+}
+
+/// How the read models are kept, as the flags say and then the file.
+fn models(args: &Args, file: &File) -> Result<engine::Options, Failure> {
+    let number = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
+    let mib = within("model-mib", args.model_mib.or(file.model_mib), MODEL_MIB)?;
+    let threads = args.build_threads.or(file.build_threads);
+    let threads = within("build-threads", threads, BUILD_THREADS)?;
+    let share = args.build_share.or(file.build_share);
+    let share = within("build-share", share, BUILD_SHARE)?;
+    let usual = engine::Options::default();
+    Ok(engine::Options {
+        memory_bytes: mib.map_or(usual.memory_bytes, |mib| number(mib * MIB)),
+        build_threads: threads.map_or(usual.build_threads, number),
+        build_share: share.map_or(usual.build_share, |share| {
+            u32::try_from(share).unwrap_or(usual.build_share)
+        }),
+        pause: engine::Pause {
+            folder: args.pause_dir.clone(),
+        },
+        ..usual
+    })
+}
+
+/// How the log is kept, as the flags say and then the file.
+fn keeping(args: &Args, file: &File) -> Result<Keeping, Failure> {
     let rate = args.scrub_rate.or(file.scrub_rate);
     let hours = args.scrub_hours.or(file.scrub_hours);
     let segment = args.segment_kib.or(file.segment_kib);
@@ -116,6 +174,7 @@ fn keeping(args: &Args, file: &File) -> Result<Keeping, Failure> {
         segment_bytes: within("segment-kib", segment, SEGMENT_KIB)?.map(|kib| kib * 1024),
         low_space_bytes: min_free.map(|mib| u64::from(mib) * MIB),
         measures: Measures::default(),
+        models: models(args, file)?,
     })
 }
 
@@ -245,8 +304,11 @@ mod tests {
             file.metrics_listen,
             Some("127.0.0.1:8".parse().expect("an address"))
         );
-        let file = read("scrub-rate = 4\nscrub-hours = 2\nsegment-kib = 1024\nmin-free-mib = 9")
-            .expect("settings");
+        let file = read(
+            "scrub-rate = 4\nscrub-hours = 2\nsegment-kib = 1024\nmin-free-mib = 9\n\
+             model-mib = 64\nbuild-threads = 3\nbuild-share = 20",
+        )
+        .expect("settings");
         let args = Args {
             data: PathBuf::new(),
             listen: None,
@@ -256,11 +318,27 @@ mod tests {
             scrub_rate: Some(0),
             scrub_hours: None,
             segment_kib: None,
+            model_mib: Some(16),
+            build_threads: None,
+            build_share: None,
+            pause_dir: None,
         };
         let kept = keeping(&args, &file).expect("they lie within their bounds");
         assert_eq!(kept.segment_bytes, Some(1024 * 1024));
         assert_eq!(kept.low_space_bytes, Some(9 * MIB));
         assert_eq!(kept.scrub.every, None, "the flag goes before the file");
+        assert_eq!(
+            (
+                kept.models.memory_bytes,
+                kept.models.build_threads,
+                kept.models.build_share
+            ),
+            (16 * 1024 * 1024, 3, 20),
+        );
+        let file = read("build-share = 101").expect("a number");
+        assert!(
+            matches!(keeping(&args, &file), Err(Failure::Usage(why)) if why.contains("build-share"))
+        );
         let file = read("segment-kib = 255").expect("settings");
         assert!(
             matches!(keeping(&args, &file), Err(Failure::Usage(why)) if why.contains("segment-kib"))

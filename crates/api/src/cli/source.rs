@@ -74,8 +74,7 @@ impl Source {
             return Ok(Opened::Server(session));
         }
         let log = Box::new(read(self.folder()?)?);
-        let end = log.head().position;
-        let models = Models::fold(log.read(1, end)).map_err(Failure::could_not)?;
+        let models = Models::of(&*log).map_err(Failure::could_not)?;
         Ok(Opened::Folder {
             log,
             models: Box::new(models),

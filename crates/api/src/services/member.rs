@@ -170,7 +170,7 @@ fn counts(
     let months = months
         .into_iter()
         .map(|(month, row)| wire::MembershipMonth {
-            month: format!("{:04}-{:02}", month.year, month.month),
+            month: month.to_string(),
             ..row
         });
     let kinds = kinds
@@ -189,7 +189,7 @@ fn counts(
 }
 
 /// A month, `YYYY-MM`, that may be left empty.
-fn month(field: &str, text: &str) -> Parsed<Option<Month>> {
+pub(super) fn month(field: &str, text: &str) -> Parsed<Option<Month>> {
     if text.is_empty() {
         return Ok(None);
     }

@@ -12,6 +12,8 @@ use crate::{status, wire};
 
 /// Most commands that one call retries.
 pub const RETRIES_MAX: usize = 1_000;
+/// Most stuck work of a reaction that the list shows.
+pub const STUCK_SHOWN_MAX: usize = 1_000;
 
 service! {
     impl reaction_service_server::ReactionService;
@@ -20,12 +22,13 @@ service! {
     others {
         async fn list_reactions(
             &self,
-            _: Request<wire::ListReactionsRequest>,
+            request: Request<wire::ListReactionsRequest>,
         ) -> Result<Response<wire::ListReactionsResponse>, Status> {
-            let build = crate::reading::ready(&self.backend.engine.models().reaction_work)?;
+            let waited = self.backend.wait(request.into_inner().consistency).await?;
+            let build = waited.read(&self.backend.engine.models().reaction_work)?;
             let reactions = self.backend.reactions.health().into_iter().map(|health| {
                 let work = build.partitions.get(health.name).cloned().unwrap_or_default();
-                let stuck = work.stuck.iter().map(|((cause, number), stuck)| {
+                let stuck = work.stuck.iter().take(STUCK_SHOWN_MAX).map(|((cause, number), stuck)| {
                     stuck_reaction(health.name, *cause, *number, stuck)
                 });
                 wire::Reaction {
@@ -36,7 +39,10 @@ service! {
                     stuck: stuck.collect(),
                 }
             });
-            Ok(Response::new(wire::ListReactionsResponse { reactions: reactions.collect() }))
+            Ok(Response::new(wire::ListReactionsResponse {
+                reactions: reactions.collect(),
+                read_point: Some(waited.point(&build)?),
+            }))
         }
 
         async fn retry_stuck(

@@ -281,6 +281,7 @@ impl Shared {
             }
             let mut reader = Reader::new(&*self.log, reached + 1, target);
             while !self.is_over(job) {
+                let _turn = locked(&self.turn);
                 let began = Instant::now();
                 let Some(batch) = pool.install(|| reader.next(&mut decoder))? else {
                     break;

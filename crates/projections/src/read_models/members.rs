@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::fmt;
 
 use chrono::Datelike;
 use domain::ids::{PersonId, UnitId};
@@ -38,7 +39,7 @@ pub enum Standing {
 
 impl Standing {
     /// Taken in and not left.
-    const fn is_member(self) -> bool {
+    pub const fn is_member(self) -> bool {
         matches!(self, Self::Active | Self::Suspended)
     }
 }
@@ -95,8 +96,15 @@ pub struct Month {
     pub month: u32,
 }
 
+impl fmt::Display for Month {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:04}-{:02}", self.year, self.month)
+    }
+}
+
 impl Month {
-    fn of(instant: Instant, zone: chrono_tz::Tz) -> Self {
+    /// The month that an instant lies in.
+    pub fn of(instant: Instant, zone: chrono_tz::Tz) -> Self {
         let local = instant.with_timezone(&zone);
         Self {
             year: local.year(),
@@ -295,7 +303,7 @@ impl ReadModel for Members {
 
     fn rows(key: &UnitId, community: &Community) -> Vec<Row> {
         let months = community.months.iter().map(|(month, moves)| {
-            let row = format!("{key}/month/{:04}-{:02}", month.year, month.month);
+            let row = format!("{key}/month/{month}");
             (row, row_value(moves))
         });
         let records = community

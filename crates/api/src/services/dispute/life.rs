@@ -48,7 +48,7 @@ impl Viewer {
     ///
     /// # Errors
     /// Where the log cannot be read.
-    pub(super) fn of(backend: &Backend, caller: Caller) -> Result<Self, Status> {
+    pub(in crate::services) fn of(backend: &Backend, caller: Caller) -> Result<Self, Status> {
         let executor = backend.executor.clone();
         let read = || -> Result<_, ExecuteError> {
             let person = backend.acting_person(caller.principal)?;
@@ -68,7 +68,7 @@ impl Viewer {
     ///
     /// # Errors
     /// Where the log cannot be read.
-    pub(super) fn knows(&self, record: &Record) -> Result<bool, Status> {
+    pub(in crate::services) fn knows(&self, record: &Record) -> Result<bool, Status> {
         match self {
             Self::Folder
             | Self::Caller {

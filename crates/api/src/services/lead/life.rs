@@ -46,7 +46,7 @@ impl Viewer {
     ///
     /// # Errors
     /// Where the log cannot be read.
-    pub(super) fn of(backend: &Backend, caller: Caller) -> Result<Self, Status> {
+    pub(in crate::services) fn of(backend: &Backend, caller: Caller) -> Result<Self, Status> {
         let executor = backend.executor.clone();
         let principal = executor.state::<Principal>(caller.principal);
         let person = principal
@@ -96,7 +96,7 @@ impl Viewer {
     ///
     /// # Errors
     /// Where the log cannot be read.
-    pub(super) fn knows(&self, record: &Record) -> Result<bool, Status> {
+    pub(in crate::services) fn knows(&self, record: &Record) -> Result<bool, Status> {
         if matches!(self, Self::Folder) {
             return Ok(true);
         }
@@ -129,14 +129,17 @@ impl Viewer {
     }
 
     /// Whether they review the lead of this record.
-    fn reviews_record(&self, record: &Record) -> Result<bool, Status> {
+    ///
+    /// # Errors
+    /// Where the log cannot be read.
+    pub(in crate::services) fn reviews_record(&self, record: &Record) -> Result<bool, Status> {
         let officer = self.officer(record.community)?;
         Ok(officer.is_some() && officer == record.officer)
     }
 }
 
 /// What whoever may not know a lead is answered, whether there is one or not.
-pub(super) fn not_found() -> Status {
+pub(in crate::services) fn not_found() -> Status {
     status::refused(&Refusal::LeadNotFound.refused())
 }
 

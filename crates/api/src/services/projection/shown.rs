@@ -25,6 +25,8 @@ enum Shown {
     Whole,
     /// All but the lots of awards that are withheld.
     OpenLots,
+    /// All but those with an award that is withheld.
+    OpenAwards,
     /// All, with withheld work left out of it.
     OpenWork,
     /// None.
@@ -37,16 +39,23 @@ const TABLE: &[(&str, Shown)] = &[
     ("balances", Shown::OpenLots),
     ("case_board", Shown::Whole),
     ("disputes", Shown::Whole),
+    ("hazard_report", Shown::Whole),
+    ("hot_spots", Shown::Whole),
     ("households", Shown::Whole),
+    ("leaderboard", Shown::OpenAwards),
     ("leads", Shown::Nothing),
+    ("mediation_report", Shown::Whole),
     ("members", Shown::Whole),
+    ("missed_alarms", Shown::Whole),
     ("patrol_coverage", Shown::Whole),
     ("reaction_work", Shown::OpenWork),
     ("redemptions", Shown::Whole),
     ("reward_items", Shown::Whole),
     ("shifts", Shown::Whole),
+    ("stock_book", Shown::Whole),
     ("teams", Shown::Whole),
     ("units", Shown::Whole),
+    ("volunteer_growth", Shown::Whole),
     ("zones", Shown::Whole),
 ];
 
@@ -91,6 +100,7 @@ fn one(shown: Shown, difference: &Difference) -> Option<wire::RowDifference> {
     let hidden = match shown {
         Shown::Nothing => true,
         Shown::OpenLots => sides.into_iter().flatten().any(is_withheld_lot),
+        Shown::OpenAwards => sides.into_iter().flatten().any(has_withheld_award),
         Shown::Whole | Shown::OpenWork => false,
     };
     if hidden {
@@ -126,7 +136,22 @@ fn is_withheld_lot(row: &Value) -> bool {
     if row.get("award").is_none() && row.get("is_frozen").is_some() {
         return false;
     }
-    let family = row.pointer("/activity/family").cloned().unwrap_or_default();
+    is_withheld_family(row.pointer("/activity/family"))
+}
+
+/// True unless every award of a person is plainly open. The model leaves others out, but of two
+/// builds that differ one may be wrong in just that.
+fn has_withheld_award(row: &Value) -> bool {
+    let awards = row.get("awards").and_then(Value::as_object);
+    awards.is_none_or(|awards| {
+        let mut all = awards.values();
+        all.any(|award| is_withheld_family(award.get("family")))
+    })
+}
+
+/// True unless it is a family of which everybody may see the awards.
+fn is_withheld_family(family: Option<&Value>) -> bool {
+    let family = family.cloned().unwrap_or_default();
     serde_json::from_value::<ActivityFamily>(family)
         .map_or(true, |family| family.visibility() == Visibility::Withheld)
 }
@@ -198,6 +223,23 @@ mod tests {
         let (shown, withheld) = rows("balances", &found, 9);
         let keys: Vec<_> = shown.iter().map(|row| row.key.as_str()).collect();
         assert_eq!((keys, withheld), (vec!["a/3", "b"], 3));
+    }
+
+    #[test]
+    fn an_honour_with_an_award_that_only_one_build_holds_withheld_is_not_shown() {
+        let honour = |families: &[&str]| {
+            let awards = families.iter().enumerate();
+            let awards = awards.map(|(n, family)| (n.to_string(), json!({ "family": family })));
+            json!({ "awards": awards.collect::<serde_json::Map<_, _>>(), "consents": [] })
+        };
+        let found = [
+            differing("a", honour(&["patrol"]), honour(&["patrol", "lead"])),
+            differing("b", honour(&["patrol"]), honour(&["patrol", "publicity"])),
+            differing("c", honour(&[]), json!({})),
+        ];
+        let (shown, withheld) = rows("leaderboard", &found, 9);
+        let keys: Vec<_> = shown.iter().map(|row| row.key.as_str()).collect();
+        assert_eq!((keys, withheld), (vec!["b"], 2));
     }
 
     #[test]

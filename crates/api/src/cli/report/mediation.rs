@@ -1,0 +1,140 @@
+//! `benniu report mediation`.
+
+use clap::ValueEnum;
+use domain::Instant;
+use serde_json::{Value, json};
+
+use super::{Of, PAGE_ROWS, Sheet, ask, instant, share, when};
+use crate::cli::Failure;
+use crate::services::report::mediation;
+use crate::wire;
+
+/// Show how many disputes came from each stage of mediation to the next, as of a date
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Only disputes registered from then on
+    #[arg(long, value_name = "TIME", value_parser = crate::cli::instant)]
+    from: Option<Instant>,
+    /// Only disputes registered before then
+    #[arg(long, value_name = "TIME", value_parser = crate::cli::instant)]
+    until: Option<Instant>,
+    /// Only disputes of this kind
+    #[arg(long, value_enum)]
+    kind: Option<Kind>,
+    /// Only disputes whose panel this office leads
+    #[arg(long, value_name = "NAME", default_value = "")]
+    lead_office: String,
+    /// As of when; now if absent
+    #[arg(long, value_name = "TIME", value_parser = crate::cli::instant)]
+    as_of: Option<Instant>,
+    /// Put disputes together by this
+    #[arg(long, value_enum)]
+    by: Option<By>,
+    #[command(flatten)]
+    of: Of,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Kind {
+    Neighbour,
+    Consumer,
+    Other,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum By {
+    Month,
+    Kind,
+    LeadOffice,
+    Unit,
+}
+
+const COLUMNS: &[&str] = &[
+    "group",
+    "registered",
+    "accepted",
+    "agreed",
+    "binding",
+    "performed",
+    "failed",
+    "withdrawn",
+    "terminated",
+    "to court",
+    "confirmed",
+    "broke out again",
+    "days p50",
+    "days p90",
+    "days p99",
+];
+
+pub(super) async fn run(args: Args) -> Result<(), Failure> {
+    let opened = args.of.source.open().await?;
+    let kind = args
+        .kind
+        .map_or(wire::DisputeKind::Unspecified, |kind| match kind {
+            Kind::Neighbour => wire::DisputeKind::Neighbour,
+            Kind::Consumer => wire::DisputeKind::Consumer,
+            Kind::Other => wire::DisputeKind::Other,
+        });
+    let by = args
+        .by
+        .map_or(wire::MediationGroup::Unspecified, |by| match by {
+            By::Month => wire::MediationGroup::Month,
+            By::Kind => wire::MediationGroup::Kind,
+            By::LeadOffice => wire::MediationGroup::LeadOffice,
+            By::Unit => wire::MediationGroup::Unit,
+        });
+    let mut request = wire::GetMediationFunnelRequest {
+        unit_id: args.of.unit_id(),
+        from: instant(args.from),
+        until: instant(args.until),
+        kind: kind.into(),
+        lead_office: args.lead_office,
+        as_of: instant(args.as_of),
+        group_by: by.into(),
+        page_size: PAGE_ROWS,
+        ..Default::default()
+    };
+    let mut sheet = Sheet::new("mediation", COLUMNS);
+    loop {
+        let answer = ask(&opened, &request, |models, _, now| {
+            mediation::funnel(models, &models.mediation_report.read(), &request, now)
+        });
+        let answer = answer.await?;
+        sheet.rows.extend(answer.groups.iter().map(row));
+        request.page_token = answer.next_page_token;
+        if request.page_token.is_empty() {
+            sheet.notes.push(("as of (UTC)", when(answer.as_of)));
+            return sheet.print(args.of.source.json);
+        }
+    }
+}
+
+/// Seconds as days with one decimal, cut.
+fn days(seconds: Option<u64>) -> Value {
+    seconds.map_or(Value::Null, |seconds| {
+        let tenths = seconds / 8_640;
+        json!(format!("{}.{}", tenths / 10, tenths % 10))
+    })
+}
+
+fn row(funnel: &wire::MediationFunnel) -> Vec<Value> {
+    let took = funnel.time_to_agreement.unwrap_or_default();
+    vec![
+        json!(funnel.group),
+        json!(funnel.registered),
+        share(funnel.accepted),
+        share(funnel.agreed),
+        share(funnel.effective),
+        share(funnel.performed),
+        share(funnel.failed),
+        share(funnel.withdrawn),
+        share(funnel.terminated),
+        share(funnel.referred_to_court),
+        share(funnel.confirmed),
+        share(funnel.relapsed),
+        days(took.p50_seconds),
+        days(took.p90_seconds),
+        days(took.p99_seconds),
+    ]
+}
