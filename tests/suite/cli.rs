@@ -61,6 +61,7 @@ fn the_help_of_every_command_is_as_written_down() {
         "import",
         "verify",
         "replay",
+        "simulate",
         "balance",
         "coverage",
         "backup",

@@ -53,10 +53,11 @@ fn the_demo_does_not_begin_in_a_folder_that_holds_a_log() {
 
 /// Insists that the demo finds what was tampered with, by the check that is there for it.
 #[track_caller]
-fn finds(sabotage: &str, check: &str) {
+fn finds(sabotage: &str, check: &str) -> Ran {
     let ran = run(&["demo", "--sabotage", sabotage]).exits(1);
     let mut wrong = ran.stdout.lines().filter(|line| line.contains("WRONG"));
     assert!(wrong.any(|line| line.contains(check)), "{}", ran.stdout);
+    ran
 }
 
 #[test]
@@ -70,6 +71,14 @@ fn the_demo_exits_1_when_an_award_is_dropped() {
 }
 
 #[test]
-fn the_demo_exits_1_when_an_event_is_changed() {
-    finds("changed-event", "findings of the verification");
+fn the_demo_exits_1_when_an_event_is_changed_and_two_runs_tell_the_same_root_before_the_race() {
+    // What is changed is changed in the files at the end: until then it is the same history.
+    let again = finds("changed-event", "findings of the verification");
+    let root = |ran: &Ran| {
+        let mut lines = ran.stdout.lines();
+        let line = lines.find(|line| line.starts_with("Before the race"));
+        line.expect("a line with the root").to_owned()
+    };
+    assert!(root(&again).contains(" root="), "{}", root(&again));
+    assert_eq!(root(&again), root(&shared().1));
 }

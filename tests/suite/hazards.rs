@@ -120,6 +120,15 @@ async fn a_hazard_with_unclear_boundary_gets_joint_owners_by_a_council() {
     let printed = run(&case).exits(0).stdout;
     let owners = "property company with water works, as the council ruled (week 27 of 2024)";
     assert!(printed.contains(owners), "{printed}");
+    // An id of nothing at all is said to be no case, whoever is asked.
+    let nothing = town.id();
+    for ran in [
+        run(&["case", &nothing, "--server", town.url()]),
+        town.folder.run(&["case", &nothing], &[]),
+    ] {
+        let said = ran.exits(3).stderr;
+        assert!(said.contains("no case with this id"), "{said}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -47,6 +47,7 @@ mod replay;
 mod reports;
 mod scrub;
 mod shutdown;
+mod simulate;
 mod space;
 mod spending;
 mod wrong_input;

@@ -91,17 +91,20 @@ async fn a_person_joins_leaves_and_rejoins_and_each_date_counts_as_it_was() {
     town.verify(&shift, volunteer(0)).await;
     let joined = town.now();
     town.advance(at("2024-07-05T00:00:00Z")).await;
+    let planned = town
+        .sign_up(0, at("2024-07-06T11:00:00Z"), &[volunteer(1)])
+        .await;
     leave(&town, volunteer(0)).await;
     let left = town.now();
     let request = wire::SignUpRequest {
         command_id: town.id(),
-        shift_id: town.id(),
+        shift_id: planned,
         person_id: volunteer(0).to_string(),
     };
     refused(
         town.by(CAPTAIN).call(request).await,
-        Code::NotFound,
-        "SHIFT_NOT_FOUND",
+        Code::FailedPrecondition,
+        "MEMBER_NOT_ACTIVE",
     );
     town.advance(at("2024-07-09T00:00:00Z")).await;
     apply(&town, community(), 0).await;

@@ -1,6 +1,8 @@
 //! Points buy goods, each once: two hundred clients at the last ten pieces, kills in the middle,
 //! codes, clerks and time-outs.
 
+mod views;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::session::{Rpc, Session, reason};

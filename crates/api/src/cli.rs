@@ -20,6 +20,7 @@ mod report;
 mod restore;
 mod reward;
 mod serve;
+mod simulate;
 mod source;
 mod unit;
 mod verify;
@@ -64,6 +65,7 @@ enum Command {
     Report(report::Args),
     Import(import::Args),
     Demo(demo::Args),
+    Simulate(simulate::Args),
     Backup(backup::Args),
     Restore(restore::Args),
     Log(log::Args),
@@ -147,6 +149,7 @@ pub async fn main() -> ExitCode {
         Command::Report(args) => report::run(args).await,
         Command::Import(args) => import::run(args).await,
         Command::Demo(args) => demo::run(args).await,
+        Command::Simulate(args) => simulate::run(args).await,
         Command::Backup(args) => backup::run(args).await,
         Command::Restore(args) => restore::run(args).await,
         Command::Log(args) => log::run(args).await,

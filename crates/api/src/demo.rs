@@ -39,7 +39,7 @@ use recount::Recount;
 /// Subject of the demo's administrator.
 pub(crate) const ADMIN: &str = "admin";
 /// Seed of the demo's log: the same version plays the same history, but for who wins the race for
-/// the last umbrella.
+/// the last umbrella, with which it ends.
 const SEED: u64 = 20_230_809;
 /// Most points that the star's actions come to: 24 publicity actions of 50 points.
 const STAR_POINTS: u64 = 1_200;
@@ -493,6 +493,9 @@ impl Show<'_> {
                 .unwrap_or_default()
         });
         checks.expect("balances that differ from the events", 0, differing);
+        let stuck = self.backend.timers.health().stuck_timers;
+        let checks = &mut self.checks;
+        checks.expect("timers that stand stuck", 0, stuck);
         checks.expect("work of reactions that stands stuck", 0, {
             recount
                 .types

@@ -8,6 +8,7 @@
 //! - `server`: serves on a listener; `session`: calls a server; `cli`: the commands
 //! - `scrub`: the verification of an open log, as callers see it; `metrics`: what is told in numbers
 //! - `demo`: the main job in one run, which checks itself
+//! - `simulate`: a realistic history for benchmarks, written through the real deciders
 //! - `import`: brings records of another system in; `boston_311`: reads those of Boston's 311 line
 //!
 //! Only this crate knows gRPC. It never holds a rule.
@@ -31,6 +32,7 @@ pub mod scrub;
 pub mod server;
 pub mod services;
 pub mod session;
+pub mod simulate;
 pub mod status;
 pub mod wire;
 

@@ -45,7 +45,7 @@ enum Kind {
 use Kind::{Counter, Gauge, Histogram};
 
 /// Every series: its name, its kind, its unit, what it says.
-const SERIES: [(&str, Kind, Unit, &str); 30] = [
+const SERIES: [(&str, Kind, Unit, &str); 31] = [
     (
         "eventlog_head_position",
         Gauge,
@@ -226,6 +226,12 @@ const SERIES: [(&str, Kind, Unit, &str); 30] = [
         Unit::Seconds,
         "Between what was recorded last and what was applied last.",
     ),
+    (
+        "projections_stuck_work",
+        Gauge,
+        Unit::Count,
+        "Commands of a reaction, or of the timers, that are refused and tried again.",
+    ),
 ];
 
 /// The numbers of one service; cheap to clone.
@@ -280,6 +286,7 @@ impl Metrics {
                 scrub(&disk.scrub());
             }
             models(&backend.engine);
+            stuck(backend);
         });
         self.text.render()
     }
@@ -391,6 +398,15 @@ fn models(engine: &Engine) {
         let fenced = flag(model.fault.is_some());
         gauge!("projections_model_fenced", "model" => name).set(fenced);
     }
+}
+
+fn stuck(backend: &Backend) {
+    for reaction in backend.reactions.health() {
+        let count = number(reaction.stuck.len() as u64);
+        gauge!("projections_stuck_work", "by" => reaction.name).set(count);
+    }
+    let timers = backend.timers.health().stuck_timers;
+    gauge!("projections_stuck_work", "by" => "timers").set(number(timers as u64));
 }
 
 #[cfg(test)]

@@ -48,7 +48,8 @@ pub struct Activity {
     /// The shift's, campaign's or dispute's id: with the person it names the participation. Of a
     /// lead a random contribution, never the lead's id.
     pub id: Uuid,
-    /// Position of the event that verified it; 0 for a lead, to which no account leads.
+    /// Position of the event that verified it; of a lead, to which no account leads, the number of
+    /// the finding: 0 valid, 1 overtaken.
     pub fact: u64,
     /// When it happened.
     pub occurred_at: Instant,

@@ -28,7 +28,7 @@ pub enum Kind {
     ImportedUnit,
     /// The campaign of a wave: community, name and number → campaign id.
     CampaignWave,
-    /// The lead that told first of a matter: matter id → lead id.
+    /// The lead that was submitted first of the valid ones about a matter: matter id → lead id.
     LeadMatter,
     /// The hazard an import made for a record: source and external id → hazard id.
     ImportedHazard,

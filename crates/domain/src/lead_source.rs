@@ -1,9 +1,10 @@
-//! `LeadSource`: how often leads that a person submitted were found invalid.
+//! `LeadSource`: how many leads that a person submitted are open, and how often some were invalid.
 //!
 //! ```text
 //! (nothing) ──InvalidLeadCounted──> counted, each with its instant
+//! open: one more ──OpenLeadCounted──, one less ──OpenLeadSettled──
 //! ```
-//! Owns the count by which the policy slows lead spam down. It names no lead, and its events are
+//! Owns the counts by which the policy, and the limit of open leads, slow lead spam down. It names no lead, and its events are
 //! withheld as those of leads are. It has no commands: a lead's decision writes it.
 
 use serde::{Deserialize, Serialize};
@@ -16,11 +17,17 @@ use crate::world::{Aggregate, Context, Decision, Stamp, World};
 /// Most invalid leads that are remembered, the latest: a policy can ask for no more.
 pub const INVALID_MAX: usize = 100;
 
+/// Most leads of a source that are open at a time, of those that it submitted itself.
+pub const OPEN_LEADS_MAX: u32 = 20;
+
 /// State of a source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LeadSource {
     /// When its latest leads were found invalid, oldest first.
     pub invalid: Vec<Instant>,
+    /// How many of its leads are open. One that was submitted before this was counted makes the
+    /// count at most smaller.
+    pub open: u32,
 }
 
 impl LeadSource {
@@ -39,6 +46,10 @@ pub enum Command {}
 pub enum Event {
     /// A lead that the person submitted was found invalid.
     InvalidLeadCounted {},
+    /// The person submitted a lead.
+    OpenLeadCounted {},
+    /// A lead that the person submitted is open no more.
+    OpenLeadSettled {},
 }
 
 impl Aggregate for LeadSource {
@@ -55,10 +66,15 @@ impl Aggregate for LeadSource {
     }
 
     fn evolve(&mut self, event: &Event, stamp: &Stamp) {
-        let Event::InvalidLeadCounted {} = event;
-        self.invalid.push(stamp.occurred_at);
-        if self.invalid.len() > INVALID_MAX {
-            self.invalid.remove(0);
+        match event {
+            Event::InvalidLeadCounted {} => {
+                self.invalid.push(stamp.occurred_at);
+                if self.invalid.len() > INVALID_MAX {
+                    self.invalid.remove(0);
+                }
+            }
+            Event::OpenLeadCounted {} => self.open = self.open.saturating_add(1),
+            Event::OpenLeadSettled {} => self.open = self.open.saturating_sub(1),
         }
     }
 }
@@ -73,14 +89,20 @@ mod tests {
     proptest! {
         #[test]
         fn any_order_is_borne_and_what_is_remembered_is_bounded(
-            history in any_history(vec![Event::InvalidLeadCounted {}]),
+            history in any_history(vec![
+                Event::InvalidLeadCounted {},
+                Event::OpenLeadCounted {},
+                Event::OpenLeadSettled {},
+            ]),
             repeats in 1_usize..20,
         ) {
             let mut source = LeadSource::default();
             for (event, stamp) in std::iter::repeat_n(&history, repeats).flatten() {
                 source.evolve(event, stamp);
             }
-            let counted = (history.len() * repeats).min(INVALID_MAX);
+            let invalid = history.iter();
+            let invalid = invalid.filter(|(event, _)| *event == Event::InvalidLeadCounted {});
+            let counted = (invalid.count() * repeats).min(INVALID_MAX);
             prop_assert_eq!(source.invalid_since(Instant::UNIX_EPOCH), counted);
         }
     }

@@ -14,6 +14,8 @@ pub mod stream;
 pub mod world;
 
 #[cfg(test)]
+mod evolve_tests;
+#[cfg(test)]
 mod golden_tests;
 #[cfg(test)]
 mod listing;

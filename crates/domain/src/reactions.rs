@@ -32,8 +32,10 @@ pub const ALL: &[Reaction] = &[Reaction {
     ],
 }];
 
-/// A verified participation, verified help in settling a dispute, or a valid lead brings its award.
-/// A lead's award names neither the lead nor its place in the log.
+/// A verified participation, verified help in settling a dispute, or a valid lead brings its award;
+/// a lead that another one overtakes has none any more.
+/// A lead's award names neither the lead nor its place in the log: its facts are numbered, 0 that it
+/// is valid and 1 that another one told the same before.
 fn award_points(stream: &StreamName, event: &Event, stamp: &Stamp) -> Vec<Command> {
     use crate::account::{self, Activity};
     use crate::policy_set::ActivityFamily;
@@ -46,6 +48,30 @@ fn award_points(stream: &StreamName, event: &Event, stamp: &Stamp) -> Vec<Comman
         if !revisions.is_empty() {
             return revisions;
         }
+    }
+    if let Event::Lead(lead::Event::LeadOvertaken {
+        community,
+        officer,
+        reward: Some(reward),
+        ..
+    }) = event
+    {
+        let activity = Activity {
+            family: ActivityFamily::Lead,
+            id: reward.contribution.0,
+            fact: 1,
+            occurred_at: stamp.occurred_at,
+            unit: *community,
+            minutes: 0,
+            verified_by: *officer,
+        };
+        let (person, voided) = (reward.person, true);
+        let revise = account::Command::ReviseAward {
+            person,
+            activity,
+            voided,
+        };
+        return vec![revise.into()];
     }
     let mut fact = stamp.position;
     let (family, person, unit, minutes, verified_by) = match event {

@@ -2,10 +2,14 @@
 //!
 //! Owns idempotency (per principal, primary stream and command id, for ever), the bounded retry
 //! after a conflict, and the bounded cache of folded streams. Joins `domain` and the log; the log
-//! itself sees bytes and ids only. Never holds a rule.
+//! itself sees bytes and ids only. Never holds a rule. [`Ahead`] decides by the same steps for a caller
+//! that alone writes the log and does not wait for each commit.
 //!
 //! Reads of streams happen on the calling task: they are served from the cache or from pages the
 //! system holds in memory, and are bounded by [`STREAM_PAGE_EVENTS`].
+
+mod ahead;
+mod deciding;
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -13,18 +17,15 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::ids::{PersonId, PrincipalId};
-use domain::person::Person;
-use domain::principal::Principal;
-use domain::{Actor, Aggregate, Channel, Command, Context, Event, Instant, Refused, Stamp, Stop};
-use domain::{Decision, StreamName, World};
+use domain::{Aggregate, Channel, Command, Event, Instant, Refused, Stamp};
+use domain::{Decision, StreamName};
 use lru::LruCache;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::{
-    AppendError, Clock, Commit, CommitDraft, Entropy, EventDraft, EventLog, HeaderDraft, ReadError,
-    Receipt, RecordedEvent,
-};
+use crate::{AppendError, Clock, Commit, Entropy, EventLog, ReadError, Receipt, RecordedEvent};
+
+pub use ahead::{Ahead, Planned, TakenIn};
 
 /// Times a command is decided anew after a conflict before it is answered with one.
 pub const CONFLICT_RETRIES_MAX: usize = 16;
@@ -201,7 +202,9 @@ impl Executor {
                 return self.replay(*first, fingerprint, &personal);
             }
             let (decision, expected) = self.decide(&request)?;
-            let draft = self.draft(&request, &primary, fingerprint, decision, expected)?;
+            let seed = self.inner.entropy.seed();
+            let draft =
+                deciding::draft(&request, &primary, fingerprint, &decision, expected, seed)?;
             match self.inner.log.append(draft).await {
                 Ok(receipt) => return Ok(receipt),
                 Err(AppendError::Conflict { .. }) => {}
@@ -235,120 +238,12 @@ impl Executor {
         &self,
         request: &Request,
     ) -> Result<(Decision, Vec<(StreamName, u64)>), ExecuteError> {
-        let mut world = World::unloaded();
-        let mut expected = Vec::new();
-        // The primary stream is always read: a repeat must conflict with the first.
-        let mut wanted = Some(request.command.primary());
-        loop {
-            if let Some(stream) = wanted.take() {
-                if expected.len() == STREAMS_READ_MAX {
-                    return Err(ExecuteError::TooManyStreams);
-                }
-                let folded = self.load(&stream)?;
-                world.put(stream.clone(), folded.state);
-                expected.push((stream, folded.version));
-            }
-            let stop = match self.context(request, &world) {
-                Ok(context) => match request.command.decide(&world, &context?) {
-                    Ok(decision) => return Ok((decision, expected)),
-                    Err(stop) => stop,
-                },
-                Err(stop) => stop,
-            };
-            match stop {
-                Stop::Refused(refused) => return Err(ExecuteError::Refused(refused)),
-                Stop::Need(stream) => wanted = Some(stream),
-            }
-        }
-    }
-
-    /// Who acts, and now. The birth of the log is the one command without a registered login.
-    fn context(
-        &self,
-        request: &Request,
-        world: &World,
-    ) -> Result<Result<Context, ExecuteError>, Stop> {
-        let mut actor = Actor {
-            principal: request.principal,
-            person: None,
-            system: false,
-        };
-        let birth = matches!(
-            request.command,
-            Command::Genesis(domain::genesis::Command::BearLog { .. })
-        );
-        if !birth {
-            let principal = world.state::<Principal>(request.principal)?;
-            if !principal.exists {
-                return Ok(Err(ExecuteError::PrincipalNotRegistered));
-            }
-            if principal.suspended {
-                return Ok(Err(ExecuteError::PrincipalSuspended));
-            }
-            if request.acting_for.is_some() {
-                return Ok(Err(ExecuteError::ActingForNotAllowed));
-            }
-            // A login follows its person into the record that stands for them.
-            actor.person = match principal.person {
-                Some(person) => Some(Person::survivor(world, person)?),
-                None => None,
-            };
-            actor.system = domain::genesis::SYSTEM_SUBJECTS
-                .iter()
-                .any(|subject| PrincipalId::of_subject(subject) == request.principal);
-        }
         let now = request
             .not_before
             .map_or_else(|| self.now(), |least| least.max(self.now()));
-        Ok(Ok(Context {
-            now,
-            actor,
-            channel: request.channel,
-            zone: self.inner.zone,
-        }))
-    }
-
-    fn draft(
-        &self,
-        request: &Request,
-        primary: &StreamName,
-        fingerprint: [u8; 32],
-        decision: Decision,
-        expected: Vec<(StreamName, u64)>,
-    ) -> Result<CommitDraft, ExecuteError> {
-        // A repeat is found by reading the primary stream, so the commit must be in it.
-        if !decision.events.iter().any(|event| event.stream == *primary) {
-            return Err(ExecuteError::Fault(format!(
-                "a decision left {primary} without event"
-            )));
-        }
-        let events = decision.events.into_iter().map(|event| {
-            let (type_name, payload) = event.event.encode();
-            EventDraft {
-                stream: event.stream,
-                type_name: type_name.into(),
-                schema_version: 1,
-                envelope: event.envelope,
-                payload,
-            }
-        });
-        Ok(CommitDraft {
-            header: HeaderDraft {
-                command_id: request.command_id,
-                fingerprint,
-                principal: request.principal.0,
-                acting_for: request.acting_for.map(|person| person.0),
-                role: None,
-                channel: request.channel,
-                cause: request.cause,
-                correlation: request.correlation,
-                policy_sets: decision.policy_sets,
-                visibility: decision.visibility,
-            },
-            expected,
-            events: events.collect(),
-            seed: self.inner.entropy.seed(),
-            not_before: request.not_before,
+        deciding::decide(request, now, self.inner.zone, |stream| {
+            let folded = self.load(stream)?;
+            Ok((folded.state, folded.version))
         })
     }
 

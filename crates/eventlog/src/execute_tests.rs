@@ -3,6 +3,7 @@
 use domain::genesis::{self, ClockKind, SYSTEM_SUBJECTS};
 use domain::ids::{UnitId, derived};
 use domain::personal::Personal;
+use domain::principal::Principal;
 use domain::unit::{self, UnitLevel};
 use domain::{person, principal};
 
@@ -251,4 +252,105 @@ async fn foreseeing_tells_the_answer_and_appends_nothing() {
         matches!(other, Err(ExecuteError::OtherContent)),
         "{other:?}"
     );
+}
+
+/// Where a log stands: what the next commit builds on.
+fn end(executor: &Executor) -> (u64, Instant) {
+    let head = executor.log().head();
+    (head.position, head.recorded_at.expect("it was born"))
+}
+
+#[tokio::test]
+async fn what_is_decided_ahead_is_what_is_executed() {
+    let (executed, decided) = (born().await, born().await);
+    let (_, now) = end(&executed);
+    let requests = [
+        Request::new(found(10, "station"), uuid(11), admin()),
+        Request::new(register(20, "somebody", None), uuid(21), admin()),
+        Request::new(rename(10, "post"), uuid(12), admin()),
+    ];
+    let mut ahead = Ahead::new(Arc::clone(decided.log()), chrono_tz::Asia::Shanghai);
+    let (mut position, _) = end(&decided);
+    let mut appending = Vec::new();
+    for request in requests {
+        let mut request = request;
+        request.not_before = Some(now);
+        executed.execute(request.clone()).await.expect("taken");
+        // Nothing is waited for before the next one is decided.
+        let seed = decided.entropy().seed();
+        let planned = ahead.decide(&request, seed).expect("decided");
+        let count = planned.draft.events.len() as u64;
+        appending.push(decided.log().append(planned.draft));
+        let taken = ahead
+            .take_in(planned.events, position + 1, now)
+            .expect("taken in");
+        assert_eq!(
+            taken.first().map(|it| it.stamp.position),
+            Some(position + 1)
+        );
+        position += count;
+    }
+    for appending in appending {
+        appending.await.expect("appended where it was foretold");
+    }
+    assert_eq!(decided.log().head(), executed.log().head());
+    let state = ahead
+        .state::<unit::Unit>(UnitId(uuid(10)))
+        .expect("a state");
+    assert_eq!(
+        state,
+        executed
+            .state::<unit::Unit>(UnitId(uuid(10)))
+            .expect("a state")
+    );
+    ahead.let_go(0);
+    ahead.let_go(0);
+    assert_eq!(ahead.streams(), 0);
+    let again = ahead
+        .state::<unit::Unit>(UnitId(uuid(10)))
+        .expect("read from the log");
+    assert_eq!(again, state);
+}
+
+fn rename(n: u128, name: &str) -> unit::Command {
+    unit::Command::RenameUnit {
+        unit: UnitId(uuid(n)),
+        name: name.to_owned(),
+        effective_from: None,
+    }
+}
+
+#[tokio::test]
+async fn a_second_writer_ends_what_is_decided_ahead_in_a_conflict() {
+    let executor = born().await;
+    let (_, now) = end(&executor);
+    let mut ahead = Ahead::new(Arc::clone(executor.log()), chrono_tz::Asia::Shanghai);
+    let mut request = Request::new(found(10, "station"), uuid(11), admin());
+    request.not_before = Some(now);
+    let planned = ahead.decide(&request, [1; 16]).expect("decided");
+    let other = Request::new(found(10, "other"), uuid(12), admin());
+    executor.execute(other).await.expect("taken");
+    let refused = executor.log().append(planned.draft).await;
+    assert!(
+        matches!(refused, Err(AppendError::Conflict { .. })),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_decided_ahead_needs_an_instant_and_keeps_the_rules() {
+    let executor = born().await;
+    let mut ahead = Ahead::new(Arc::clone(executor.log()), chrono_tz::Asia::Shanghai);
+    let mut request = Request::new(rename(10, "post"), uuid(11), admin());
+    let timeless = ahead.decide(&request, [1; 16]).map(|_| ());
+    assert!(
+        matches!(timeless, Err(ExecuteError::Fault(_))),
+        "{timeless:?}"
+    );
+    request.not_before = Some(end(&executor).1);
+    let refused = ahead.decide(&request, [1; 16]).map(|_| ());
+    let Err(ExecuteError::Refused(refused)) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(refused.name, "UNIT_NOT_FOUND");
 }

@@ -19,6 +19,8 @@ use tokio::task::JoinHandle;
 use crate::submit::{Submit, SubmitError};
 use runner::Runner;
 
+pub use runner::STUCK_RETRY;
+
 /// Subject of the principal in whose name reactions act.
 pub const SUBJECT: &str = "system:reaction";
 
@@ -30,6 +32,21 @@ pub struct Options {
     /// Hand commands in one after the other, in the order of their causes, also where they
     /// concern different streams: so that a seeded run writes the same log again.
     pub one_by_one: bool,
+}
+
+/// Notes for every reaction that each event up to the head of the log is answered, so that the next
+/// start does not ask again; by whoever has answered them all in the way the runner does.
+pub fn keep_cursors(log: &dyn EventLog, views: &Path) {
+    let head = log.head();
+    for reaction in reactions::ALL {
+        let cursor = cursor::Cursor {
+            log_id: log.log_id(),
+            epoch: head.epoch,
+            reaction: reaction.name.to_owned(),
+            handled: head.position,
+        };
+        cursor::write(views, &cursor);
+    }
 }
 
 /// How far a reaction has come.

@@ -4,15 +4,19 @@
 //! deadline was really missed. On a real clock a task sleeps until the next one is due. On a
 //! simulated clock nothing fires by itself: [`Timers::advance_to`] goes from due instant to due
 //! instant. Replay and rebuild never fire a timer.
+//!
+//! A refusal settles a timer only if the log says so, too: what happened meanwhile has then ended or
+//! moved it. Where the deadline still runs the work stands stuck: it is told in [`TimerHealth`] and
+//! handed in again every [`STUCK_RETRY`].
 
 mod due;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::world::consequence_id;
-use domain::{Channel, Instant};
+use domain::{Channel, Instant, StreamName};
 use eventlog::{Clock, EventLog, ReadError, SimulatedClock};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -31,10 +35,16 @@ const SLEEP_MAX: Duration = Duration::from_secs(30);
 const READ_RETRY: Duration = Duration::from_secs(1);
 /// Longest wait for consequences before a simulated clock moves on.
 const SETTLE_MAX: Duration = Duration::from_mins(1);
-/// Times a command refused as "not now" is put off, by a minute each, before it is dropped.
-const POSTPONED_MAX: u32 = 10;
-/// Refusals that say "not now"; every other one says that there is nothing to record.
-pub(crate) const NOT_NOW: &[&str] = &[
+/// Times a command refused as "not now" is put off, by a minute each, before it stands stuck.
+pub const POSTPONED_MAX: u32 = 10;
+/// Wait, by the clock that timers go by, before work that stands stuck is handed in again.
+pub const STUCK_RETRY: chrono::Duration = chrono::Duration::hours(1);
+/// Most stuck timers that health names.
+pub const STUCK_NAMED_MAX: usize = 1_000;
+/// Name under which a command that cannot be executed stands stuck.
+const FAULT: &str = "EXECUTION_FAULT";
+/// Refusals that say "not now"; any other one says that there is nothing to record, or stands stuck.
+pub const NOT_NOW: &[&str] = &[
     "DEADLINE_NOT_DUE",
     "IMPORT_STILL_OPEN",
     "SHIFT_NOT_MISSED_YET",
@@ -87,8 +97,23 @@ impl Time {
 pub struct Fired {
     /// Commands that were taken.
     pub taken: u64,
-    /// Commands that were refused: there was nothing to record.
+    /// Commands that were refused: there was nothing to record, or they stand stuck.
     pub refused: u64,
+}
+
+/// A timer whose command is refused though its deadline still runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StuckTimer {
+    /// The stream it concerns.
+    pub stream: StreamName,
+    /// Name of the timer.
+    pub timer: &'static str,
+    /// Its deadline.
+    pub due_at: Instant,
+    /// Position of the event that set the deadline.
+    pub cause: u64,
+    /// Name of the refusal met last.
+    pub refusal: String,
 }
 
 /// How the timers do.
@@ -100,6 +125,10 @@ pub struct TimerHealth {
     pub running: usize,
     /// The next one's deadline.
     pub next: Option<Instant>,
+    /// How many stand stuck.
+    pub stuck_timers: usize,
+    /// Those that stand stuck, in the order of their deadlines, at most [`STUCK_NAMED_MAX`].
+    pub stuck: Vec<StuckTimer>,
     /// Why they wait or have stopped, if so.
     pub error: Option<String>,
 }
@@ -119,6 +148,8 @@ struct State {
     list: DueList,
     position: u64,
     postponed: HashMap<u64, (u32, Instant)>,
+    /// What stands stuck, by the event that set the deadline.
+    stuck: BTreeMap<u64, StuckTimer>,
 }
 
 /// The running timers; cheap to clone.
@@ -149,6 +180,8 @@ impl Timers {
                 position: 0,
                 running: 0,
                 next: None,
+                stuck_timers: 0,
+                stuck: Vec::new(),
                 error: None,
             }),
         });
@@ -257,7 +290,16 @@ impl Shared {
                 }
             }
         }
+        let list = &state.list;
+        state
+            .stuck
+            .retain(|cause, it| list.runs(&it.stream, *cause));
         let mut health = self.health();
+        health.stuck_timers = state.stuck.len();
+        let mut stuck: Vec<_> = state.stuck.values().cloned().collect();
+        stuck.sort_by(|a, b| (a.due_at, &a.stream).cmp(&(b.due_at, &b.stream)));
+        stuck.truncate(STUCK_NAMED_MAX);
+        health.stuck = stuck;
         health.position = state.position;
         health.running = state.list.len();
         health.next = state.list.first().map(|due| due.at);
@@ -295,14 +337,12 @@ impl Shared {
                     state.list.postpone(due, put_off.1);
                     return Ok(());
                 }
-                let (stream, refusal) = (&due.stream, &refused.name);
-                tracing::warn!(%stream, refusal, timer = due.timer, "a timer is given up");
                 fired.refused += 1;
+                return self.refused(state, due, refused.name).await;
             }
             Err(SubmitError::Refused(refused)) => {
-                let (stream, refusal) = (&due.stream, &refused.name);
-                tracing::debug!(%stream, refusal, timer = due.timer, "nothing to record");
                 fired.refused += 1;
+                return self.refused(state, due, refused.name).await;
             }
             Err(SubmitError::OtherContent) => {
                 let (stream, cause) = (&due.stream, due.cause);
@@ -311,13 +351,46 @@ impl Shared {
             Err(SubmitError::Faulty(why)) => {
                 tracing::error!(stream = %due.stream, why, "a timer's command cannot be executed");
                 fired.refused += 1;
+                return self.refused(state, due, FAULT.to_owned()).await;
             }
             Err(SubmitError::Busy(why) | SubmitError::Over(why)) => {
                 return Err(TimerError::Over(why));
             }
         }
         state.postponed.remove(&due.cause);
+        state.stuck.remove(&due.cause);
         state.list.remove(due);
+        Ok(())
+    }
+
+    /// What was refused is settled if the log ended or moved its deadline meanwhile; else it stands
+    /// stuck and is tried again.
+    async fn refused(
+        &self,
+        state: &mut State,
+        due: &Due,
+        refusal: String,
+    ) -> Result<(), TimerError> {
+        self.catch_up(state).await?;
+        let (stream, timer) = (&due.stream, due.timer);
+        if !state.list.is_current(due) {
+            tracing::debug!(%stream, refusal, timer, "nothing to record");
+            state.postponed.remove(&due.cause);
+            return Ok(());
+        }
+        tracing::warn!(%stream, refusal, timer, "a timer stands stuck");
+        let until = self.time.now() + STUCK_RETRY;
+        let put_off = state.postponed.entry(due.cause);
+        put_off.or_insert((POSTPONED_MAX, until)).1 = until;
+        let stuck = StuckTimer {
+            stream: due.stream.clone(),
+            timer,
+            due_at: due.at,
+            cause: due.cause,
+            refusal,
+        };
+        state.stuck.insert(due.cause, stuck);
+        state.list.postpone(due, until);
         Ok(())
     }
 

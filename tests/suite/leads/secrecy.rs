@@ -170,7 +170,11 @@ async fn nothing_on_an_account_leads_to_a_lead_whoever_looks() {
         .filter(of_lead)
         .map(|event| event["position"].as_u64().expect("a position"))
         .collect();
-    assert_eq!(positions.len(), 5, "four steps and the claim");
+    assert_eq!(
+        positions.len(),
+        7,
+        "four steps, the claim, and the open lead counted on and off"
+    );
     let award = everything
         .iter()
         .find(|event| event["type"] == "AwardGranted")
@@ -421,9 +425,9 @@ async fn replay_shows_withheld_items_as_position_and_hash_unless_told_to_reveal(
     let lead = format!("lead/{}", told.lead_id);
     let unit = community().to_string();
     let replay = |args: &[&str]| town.folder.replay(args);
-    // Four steps, the claim, the award; and positions without a gap.
+    // Four steps, the open lead counted on and off, the claim, the award; and positions without a gap.
     let all = replay(&[]);
-    check(&all, 6);
+    check(&all, 8);
     let positions: Vec<_> = all.iter().map(|line| line["position"].as_u64()).collect();
     let gapless: Vec<_> = (1..).map(Some).take(positions.len()).collect();
     assert_eq!(positions, gapless);

@@ -9,6 +9,7 @@ use std::io::{self, Write as _};
 use comfy_table::{Table, presets};
 use domain::hazard::Refusal;
 use domain::ids::{DisputeId, HazardId, LeadId, ShiftId};
+use domain::lead::Refusal as LeadRefusal;
 use domain::{dispute as dispute_rules, patrol_shift};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -52,17 +53,23 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
             }
             let board = models.case_board.read();
             let hazard = hazard::life(&board, log.as_ref(), HazardId(args.case));
-            let no_hazard = match hazard {
+            match hazard {
                 Ok(answer) => return print(&answer, json),
-                Err(status) => status,
-            };
+                Err(status) if reason(&status) == Some(Refusal::HazardNotFound.refused().name) => {}
+                Err(status) => return Err(status.into()),
+            }
             let build = models.patrol_coverage.read();
-            match shift_life::life(log.as_ref(), build.position, ShiftId(args.case)) {
+            match shift_life::life(log.as_ref(), build.position, ShiftId(args.case), &board) {
                 Ok(answer) => shift::print(&answer, json),
-                Err(_) => Err(no_hazard.into()),
+                Err(_) => Err(no_case()),
             }
         }
     }
+}
+
+/// Nothing with this id is a hazard, a dispute, a shift, or a lead that may be known.
+fn no_case() -> Failure {
+    Failure::CouldNot("There is no case with this id.".to_owned())
 }
 
 /// Asks a server, which keeps hazards, disputes, shifts and leads apart.
@@ -108,8 +115,10 @@ async fn ask(session: &Session, case: Uuid, json: bool) -> Result<(), Failure> {
     };
     match session.call(request).await {
         Ok(answer) => lead::print(&answer, json),
-        // That there is no such case is said as before there were leads.
-        Err(_) => Err(no_hazard.into()),
+        Err(status) if reason(&status) == Some(LeadRefusal::LeadNotFound.refused().name) => {
+            Err(no_case())
+        }
+        Err(status) => Err(status.into()),
     }
 }
 

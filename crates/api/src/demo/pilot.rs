@@ -133,6 +133,9 @@ pub(crate) enum Step {
     Lead(leads::Step),
 }
 
+/// What a reaction answers.
+const ANSWERED: &[&str] = &["/VerifyParticipation", "/VerifyHelp", "/ValidateLead"];
+
 /// The play: who acts, the clock, what was counted on the way.
 pub(crate) struct Pilot {
     session: Session,
@@ -189,10 +192,24 @@ impl Pilot {
         self.commands += 1;
         let request = build(derived("demo command", &[&self.commands]).to_string());
         let session = self.session_of(by)?;
-        session.call(request).await.map_err(|status| {
+        let answer = session.call(request).await.map_err(|status| {
             let message = format!("{} at {}: {}", R::PATH, self.now, status.message());
             Status::with_details(status.code(), message, status.details().to_vec().into())
-        })
+        })?;
+        if ANSWERED.iter().any(|rpc| R::PATH.ends_with(rpc)) {
+            self.followed().await?;
+        }
+        Ok(answer)
+    }
+
+    /// Waits until what follows is in the log, so that it stands at the same place in every run.
+    async fn followed(&self) -> Result<(), Status> {
+        let request = wire::ListTeamsRequest {
+            page_size: 1,
+            consistency: Some(super::after_all()),
+            ..Default::default()
+        };
+        self.session.call(request).await.map(drop)
     }
 
     /// A client in somebody's name.

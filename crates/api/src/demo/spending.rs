@@ -1,7 +1,8 @@
 //! The 1,200-point volunteer goes shopping: rice against a code, and a race for the last umbrella.
 //!
 //! Owns its part of the show. Two clients ask for the umbrella at once; which of them gets it is the
-//! one thing that the demo leaves to chance.
+//! one thing that the demo leaves to chance. So the race comes last, and the log's root before it is
+//! told: it is the same in every run of one version.
 
 use domain::ids::derived;
 use tonic::Status;
@@ -51,7 +52,6 @@ async fn play(pilot: &mut Pilot) -> Result<Spent, Status> {
     offer(pilot, "umbrella", UMBRELLA, 1).await?;
     let mut spent = Spent::default();
     rice(pilot, &mut spent).await?;
-    race(pilot, &mut spent).await?;
     Ok(spent)
 }
 
@@ -144,6 +144,22 @@ async fn race(pilot: &mut Pilot, spent: &mut Spent) -> Result<(), Status> {
 }
 
 impl Show<'_> {
+    /// Tells the root of all that chance has no part in, once everything has followed.
+    async fn root_before_the_race(&mut self, admin: &Session) -> Result<(), DemoError> {
+        let request = wire::ListRewardItemsRequest {
+            consistency: Some(after_all()),
+            ..Default::default()
+        };
+        admin.call(request).await?;
+        let head = self.backend.executor.log().head();
+        let root = domain::ids::hex(&head.root);
+        let (events, out) = (head.position, &mut self.out);
+        Ok(writeln!(
+            out,
+            "Before the race, the same in every run: events={events} root={root}"
+        )?)
+    }
+
     /// Rice against a code, and two clients at the last umbrella.
     pub(super) async fn spending(
         &mut self,
@@ -151,7 +167,9 @@ impl Show<'_> {
         pilot: &mut Pilot,
     ) -> Result<(), DemoError> {
         report::title(self.out, "The same volunteer redeems points")?;
-        let spent = play(pilot).await?;
+        let mut spent = play(pilot).await?;
+        self.root_before_the_race(admin).await?;
+        race(pilot, &mut spent).await?;
         let request = wire::ListRewardItemsRequest {
             consistency: Some(after_all()),
             ..Default::default()

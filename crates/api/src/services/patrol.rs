@@ -81,7 +81,7 @@ service! {
         decline_handover(r: DeclineHandoverRequest) -> DeclineHandoverResponse =
             Command::DeclineHandover {
                 shift: parse::id("shift_id", &r.shift_id)?,
-                reason: parse::text("reason", r.reason)?,
+                reason: parse::personal("reason", r.reason)?,
             };
         dispute_shift(r: DisputeShiftRequest) -> DisputeShiftResponse =
             Command::DisputeShift {
@@ -149,7 +149,8 @@ service! {
             let waited = self.backend.wait(request.consistency).await?;
             let build = waited.read(&self.backend.engine.models().patrol_coverage)?;
             let log = self.backend.executor.log();
-            let mut answer = life::life(log.as_ref(), build.position, id)?;
+            let board = waited.read(&self.backend.engine.models().case_board)?;
+            let mut answer = life::life(log.as_ref(), build.position, id, &board)?;
             answer.read_point = Some(waited.point(&build)?);
             Ok(Response::new(answer))
         }
@@ -166,7 +167,8 @@ service! {
                 ..Filter::default()
             };
             let build = waited.read(&models.shifts)?;
-            let (shifts, next_page_token) = list::page(&build, &mut filter, &request)
+            let board = waited.read(&models.case_board)?;
+            let (shifts, next_page_token) = list::page(&build, &board, &mut filter, &request)
                 .map_err(|why| status::invalid(&why))?;
             Ok(Response::new(wire::ListShiftsResponse {
                 shifts,

@@ -126,7 +126,7 @@ pub(crate) fn balance(
     let account = account.map(|account| viewer.sees(account));
     let balance = account.map(|account| account.balance(asked.as_of, asked.as_known_on));
     let frozen = build.partitions.get(&asked.person);
-    let frozen = frozen.is_some_and(|account| account.is_frozen);
+    let frozen = frozen.is_some_and(|it| it.is_frozen(asked.as_of, asked.as_known_on));
     Ok(wire_balance(
         asked.person,
         &balance.unwrap_or_default(),
@@ -164,7 +164,9 @@ pub(crate) fn statement(
         balance: Some(wire_balance(
             person,
             &balance,
-            account.as_ref().is_some_and(|account| account.is_frozen),
+            account
+                .as_ref()
+                .is_some_and(|account| account.is_frozen(as_of, as_known_on)),
         )),
         lines: shown.iter().map(|line| wire_line(models, line)).collect(),
         read_point: None,

@@ -7,8 +7,10 @@ use projections::submit::SubmitError;
 use tonic::{Code, Request, Response, Status};
 
 use super::service;
+use crate::backend::Standing;
+use crate::gate::Caller;
 use crate::reading::stuck_reaction;
-use crate::{status, wire};
+use crate::{answer, status, wire};
 
 /// Most commands that one call retries.
 pub const RETRIES_MAX: usize = 1_000;
@@ -24,6 +26,9 @@ service! {
             &self,
             request: Request<wire::ListReactionsRequest>,
         ) -> Result<Response<wire::ListReactionsResponse>, Status> {
+            let standing = self.backend.standing(Caller::of(&request)?.principal);
+            let standing = standing.map_err(|error| status::of_execute(&error))?;
+            let all = matches!(standing, Standing::Registered { administrator: true });
             let waited = self.backend.wait(request.into_inner().consistency).await?;
             let build = waited.read(&self.backend.engine.models().reaction_work)?;
             let reactions = self.backend.reactions.health().into_iter().map(|health| {
@@ -39,8 +44,17 @@ service! {
                     stuck: stuck.collect(),
                 }
             });
+            let timers = self.backend.timers.health().stuck.into_iter();
+            let stuck_timers = timers.map(|it| wire::StuckTimer {
+                stream: if all { it.stream.to_string() } else { it.stream.category().to_owned() },
+                timer: it.timer.to_owned(),
+                due_at: Some(answer::instant(it.due_at)),
+                cause: it.cause,
+                refusal: it.refusal,
+            });
             Ok(Response::new(wire::ListReactionsResponse {
                 reactions: reactions.collect(),
+                stuck_timers: stuck_timers.collect(),
                 read_point: Some(waited.point(&build)?),
             }))
         }

@@ -4,6 +4,8 @@
 //! goes into the command, the code into the first answer and nowhere else; a repeat, also one that
 //! races the first, gets the first receipt and no code.
 
+mod viewer;
+
 use domain::Instant;
 use domain::ids::RedemptionId;
 use domain::redemption::{Ask, CODE_BYTES, Code, CodeHash, Command, Refusal};
@@ -125,14 +127,18 @@ service! {
             &self,
             request: Request<wire::GetRedemptionRequest>,
         ) -> Result<Response<wire::GetRedemptionResponse>, Status> {
+            let caller = Caller::of(&request)?;
             let request = request.into_inner();
             let id = parse::id("redemption_id", &request.redemption_id)
                 .map_err(|why| status::invalid(&why))?;
             let waited = self.backend.wait(request.consistency).await?;
+            let mut viewer = viewer::Viewer::of(&self.backend, caller)?;
             let build = waited.read(&self.backend.engine.models().redemptions)?;
-            let record = build
-                .redemption(id)
-                .ok_or_else(|| status::refused(&Refusal::RedemptionNotFound.refused()))?;
+            let not_found = || status::refused(&Refusal::RedemptionNotFound.refused());
+            let record = build.redemption(id).ok_or_else(not_found)?;
+            if !viewer.knows(record)? {
+                return Err(not_found());
+            }
             Ok(Response::new(wire::GetRedemptionResponse {
                 redemption: Some(wire_redemption(id, record)),
                 read_point: Some(waited.point(&build)?),
@@ -143,6 +149,7 @@ service! {
             &self,
             request: Request<wire::ListRedemptionsRequest>,
         ) -> Result<Response<wire::ListRedemptionsResponse>, Status> {
+            let caller = Caller::of(&request)?;
             let mut request = request.into_inner();
             let waited = self.backend.wait(request.consistency.take()).await?;
             let now = self.backend.executor.now();
@@ -150,7 +157,9 @@ service! {
             let page = Page::parse(&request).map_err(|why| status::invalid(&why))?;
             let filter = Filter { units, ..page.filter };
             let build = waited.read(&self.backend.engine.models().redemptions)?;
-            let (found, more) = build.list(&filter, page.size, page.after);
+            let mut viewer = viewer::Viewer::of(&self.backend, caller)?;
+            let known = |record: &Record| viewer.knows(record);
+            let (found, more) = build.list(&filter, known, page.size, page.after)?;
             let last = found.last().filter(|_| more);
             let next = last.map(|(id, record)| paging::write(&page.question, &key(*id, record)));
             Ok(Response::new(wire::ListRedemptionsResponse {

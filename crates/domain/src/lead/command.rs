@@ -49,7 +49,8 @@ pub enum Ask {
         /// What for.
         purpose: Personal,
     },
-    /// Find it true. The first valid lead about a matter wins; any other becomes its duplicate.
+    /// Find it true. Of the valid leads about a matter the one submitted first wins, whichever was
+    /// looked at first; any other becomes its duplicate.
     ValidateLead {
         /// What it tells of, by the id in the station's registers.
         matter: MatterId,

@@ -58,6 +58,19 @@ pub enum Event {
         /// What it earns, if its source is a registered person.
         reward: Option<Reward>,
     },
+    /// Another lead, told before this valid one, was found to tell the same: it is the first now.
+    LeadOvertaken {
+        /// The community this one lies in.
+        community: UnitId,
+        /// Who found the other one valid.
+        officer: PersonId,
+        /// What both tell of.
+        matter: MatterId,
+        /// The one that was told before.
+        first: LeadId,
+        /// What this one had earned and earns no more.
+        reward: Option<Reward>,
+    },
     /// It was not true.
     LeadRejected {
         /// Who found so.

@@ -6,7 +6,7 @@ use super::{
     Ask, Command, Event, Lead, Refusal, Source, confidential, is_officer, rules, withheld,
 };
 use crate::ids::{PersonId, UnitId};
-use crate::lead_source::LeadSource;
+use crate::lead_source::{self, LeadSource, OPEN_LEADS_MAX};
 use crate::member::Member;
 use crate::person::Person;
 use crate::personal::Personal;
@@ -48,7 +48,11 @@ pub(super) fn submit(
         Source::Nobody => None,
     };
     let mut decision = confidential();
-    let entered_by = if source == Some(actor) {
+    let is_own = source == Some(actor);
+    let entered_by = if is_own {
+        if world.state::<LeadSource>(actor)?.open >= OPEN_LEADS_MAX {
+            return Err(Refusal::TooManyOpenLeads.into());
+        }
         if let Some(policy) = throttled(*community, actor, world, cx)? {
             decision.used(&policy);
         }
@@ -72,7 +76,12 @@ pub(super) fn submit(
         contact: contact.clone(),
         entered_by,
     };
-    decision.push::<Lead>(command.lead, event, withheld(*community, cx.now));
+    let envelope = || withheld(*community, cx.now);
+    decision.push::<Lead>(command.lead, event, envelope());
+    if is_own {
+        let counted = lead_source::Event::OpenLeadCounted {};
+        decision.push::<LeadSource>(actor, counted, envelope());
+    }
     Ok(decision)
 }
 

@@ -6,13 +6,18 @@
 //!                  │    │ └───> Duplicate ───────────┼──> Archived
 //!                  │    └─────> Transferred ─> Used ─┘
 //!                  └ the police's answer may still make it Valid, Invalid or Duplicate
+//! Valid, Used ──> Duplicate, when one told before it is found to tell the same
 //! ```
 //! Owns the whole life of a lead and who may know it. Whoever tipped is known to the officer who
 //! reviews it and to nobody else: every event is withheld, header and all; whoever may not know a
 //! lead is answered as if there were none; the body is read by a command of its own, which is
 //! recorded. An award names a random contribution instead of the lead, so that no way leads from an
-//! account to a lead. The table of states and commands stands in `docs/state-machines/lead.md`,
-//! written by the tests. Points are not its business: a reaction answers `LeadValidated`.
+//! account to a lead. Of the valid leads about a matter the one that was *submitted* first wins,
+//! though officers look into them in any order: only validating names the matter, so an earlier lead
+//! that is still open holds nobody up, and takes the matter over when it is found to tell the same;
+//! the award of the later one is revised to nothing (`docs/decisions/0010-first-lead-wins.md`).
+//! The table of states and commands stands in `docs/state-machines/lead.md`,
+//! written by the tests. Points are not its business: a reaction answers `LeadValidated` and `LeadOvertaken`.
 
 mod command;
 mod event;
@@ -123,8 +128,12 @@ pub struct Lead {
     pub entered_by: Option<PersonId>,
     /// The officer who reviews or reviewed it.
     pub officer: Option<PersonId>,
+    /// Position at which it was submitted: the order in which leads about one matter count.
+    pub submitted: u64,
     /// What it was first to tell, while it holds that.
     pub matter: Option<MatterId>,
+    /// What it earned, while it holds its matter.
+    pub reward: Option<Reward>,
     /// When it was closed last.
     pub closed_at: Option<Instant>,
     /// How often its reviewer has read its body.
@@ -241,6 +250,7 @@ impl Aggregate for Lead {
                 ..
             } => {
                 self.state = LeadState::Submitted;
+                self.submitted = stamp.position;
                 self.community = Some(*community);
                 self.source = *source;
                 self.entered_by = *entered_by;
@@ -257,9 +267,14 @@ impl Aggregate for Lead {
                 self.triages = self.triages.saturating_add(1);
             }
             Event::LeadAccessed { .. } => self.accesses = self.accesses.saturating_add(1),
-            Event::LeadValidated { matter, .. } => {
+            Event::LeadValidated { matter, reward, .. } => {
                 (self.state, self.closed_at) = closed(LeadState::Valid);
-                self.matter = Some(*matter);
+                (self.matter, self.reward) = (Some(*matter), *reward);
+            }
+            // It stays closed since when it was.
+            Event::LeadOvertaken { .. } => {
+                self.state = LeadState::Duplicate;
+                (self.matter, self.reward) = (None, None);
             }
             Event::LeadRejected { .. } => {
                 (self.state, self.closed_at) = closed(LeadState::Invalid);
@@ -273,7 +288,7 @@ impl Aggregate for Lead {
             Event::LeadOutcomeRecorded { .. } => self.state = LeadState::Used,
             Event::LeadArchived { .. } => {
                 self.state = LeadState::Archived;
-                self.matter = None;
+                (self.matter, self.reward) = (None, None);
             }
         }
     }

@@ -11,6 +11,7 @@ refusals! {
     EntryNotAllowed = NotAllowed, "source_id", "Only officers of the community enter what somebody else told.";
     SourceNotFound = NotFound, "source_id", "There is no person with this id to be the source.";
     LeadsThrottled = NotAllowed, "", "Too many of your leads were found invalid; you can submit again later.";
+    TooManyOpenLeads = NotAllowed, "", "At most 20 of your leads are looked into at a time; you can submit again when one is decided.";
     ReviewerIsSource = NotAllowed, "lead_id", "Nobody reviews a lead of their own.";
     ReviewerEnteredIt = NotAllowed, "lead_id", "Whoever entered a lead for somebody else does not review it.";
     LeadIsYours = WrongState, "lead_id", "You review this lead already.";

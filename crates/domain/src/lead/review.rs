@@ -38,10 +38,10 @@ impl Review<'_> {
             Ask::TransferLead { police_case } => {
                 check_text(police_case)?;
                 let police_case = police_case.clone();
-                Ok(self.one(Event::LeadTransferred {
+                Ok(self.closing(self.one(Event::LeadTransferred {
                     officer,
                     police_case,
-                }))
+                })))
             }
             Ask::RecordLeadOutcome { outcome } => {
                 check_text(outcome)?;
@@ -77,29 +77,69 @@ impl Review<'_> {
         check_text(effect)?;
         let officer = self.officer;
         let key = Kind::LeadMatter.key(matter);
+        let mut found = confidential();
         if let Some(first) = self.world.state::<Claim>(&key)?.holder {
             let first = LeadId(first);
-            return Ok(self.one(Event::LeadLinkedAsDuplicate {
-                officer,
-                matter,
-                first,
-                effect: effect.clone(),
-            }));
+            let other = self.world.state::<Lead>(first)?;
+            if other.submitted <= self.lead.submitted {
+                return Ok(self.closing(self.one(Event::LeadLinkedAsDuplicate {
+                    officer,
+                    matter,
+                    first,
+                    effect: effect.clone(),
+                })));
+            }
+            self.overtake(&mut found, matter, first, &other);
         }
         let reward = self.lead.source.map(|person| Reward {
             person,
             contribution,
         });
-        let validated = self.one(Event::LeadValidated {
+        let validated = Event::LeadValidated {
             community: self.community,
             officer,
             matter,
             effect: effect.clone(),
             reward,
-        });
+        };
+        let envelope = || withheld(self.community, self.cx.now);
+        found.push::<Lead>(self.id, validated, envelope());
         let claimed = claim::Event::Claimed { holder: self.id.0 };
+        found.push::<Claim>(key, claimed, envelope());
+        Ok(self.closing(found))
+    }
+
+    /// Takes the matter over from a lead that was found valid before, but submitted later. It comes
+    /// first in the commit, so that its award is taken off before the other one is reckoned; and is
+    /// dated as its finding was, as every revision of an award is by the day of the deed.
+    fn overtake(&self, found: &mut Decision, matter: MatterId, later: LeadId, of: &Lead) {
+        let community = of.community.unwrap_or(self.community);
+        let overtaken = Event::LeadOvertaken {
+            community,
+            officer: self.officer,
+            matter,
+            first: self.id,
+            reward: of.reward,
+        };
+        let found_at = of.closed_at.unwrap_or(self.cx.now);
+        found.push::<Lead>(later, overtaken, withheld(community, found_at));
+        let released = claim::Event::Released { holder: later.0 };
         let envelope = withheld(self.community, self.cx.now);
-        Ok(validated.with::<Claim>(key, claimed, envelope))
+        found.push::<Claim>(Kind::LeadMatter.key(matter), released, envelope);
+    }
+
+    /// What closes a lead that its source submitted makes room for another of theirs.
+    fn closing(&self, mut closed: Decision) -> Decision {
+        if let (true, Some(source), None) = (
+            self.lead.state.is_open(),
+            self.lead.source,
+            self.lead.entered_by,
+        ) {
+            let settled = lead_source::Event::OpenLeadSettled {};
+            let envelope = withheld(self.community, self.cx.now);
+            closed.push::<LeadSource>(source, settled, envelope);
+        }
+        closed
     }
 
     /// What was entered for somebody else is not held against them: they may never have said it.
@@ -114,7 +154,7 @@ impl Review<'_> {
             let envelope = withheld(self.community, self.cx.now);
             rejected.push::<LeadSource>(source, counted, envelope);
         }
-        Ok(rejected)
+        Ok(self.closing(rejected))
     }
 
     /// Not before the policy's days are over: the matter becomes free, and whoever tells it then

@@ -2,6 +2,7 @@
 //! on the 2nd; 7 is another officer, who has found lead 701 of volunteer 4 valid before: it tells of
 //! matter 900. Matter 901 is new.
 
+mod order;
 mod properties;
 mod secrecy;
 mod table;
@@ -13,6 +14,7 @@ use crate::lead_source::LeadSource;
 use crate::member::MemberKind;
 use crate::personal::Personal;
 use crate::testing::{History, at, by, id, team};
+use order::{open_leads, overtaking};
 
 /// After every period of the policy.
 const LATE: &str = "2024-06-01T00:00:00Z";
@@ -181,7 +183,7 @@ fn only_an_officer_validates_and_only_after_taking_it_under_review() {
     let taken_over = reviewed.then(triage(700), &march(7, 2, 10));
     assert_eq!(
         taken_over.outcome(validate(700, 901), &march(7, 2, 11)),
-        "LeadValidated + Claimed"
+        "LeadValidated + Claimed + OpenLeadSettled"
     );
     taken_over.refuses(
         validate(700, 901),
@@ -226,7 +228,7 @@ fn a_matter_is_free_again_when_its_lead_is_archived_but_not_at_once() {
         .then(triage(702), &late(2));
     assert_eq!(
         again.outcome(validate(702, 901), &late(2)),
-        "LeadValidated + Claimed"
+        "LeadValidated + Claimed + OpenLeadSettled"
     );
 }
 
@@ -281,18 +283,21 @@ fn invalid_on(days: &[u32]) -> History {
 #[test]
 fn who_told_three_untrue_leads_in_a_month_waits_until_one_is_a_month_old() {
     let twice = invalid_on(&[1, 5]);
-    assert_eq!(twice.outcome(submit(700), &march(3, 6, 8)), "LeadSubmitted");
+    assert_eq!(
+        twice.outcome(submit(700), &march(3, 6, 8)),
+        "LeadSubmitted + OpenLeadCounted"
+    );
     let thrice = invalid_on(&[1, 5, 6]);
     thrice.refuses(submit(700), &march(3, 6, 11), Refusal::LeadsThrottled);
     thrice.refuses(submit(700), &march(3, 31, 10), Refusal::LeadsThrottled);
     assert_eq!(
         thrice.outcome(submit(700), &march(3, 31, 11)),
-        "LeadSubmitted"
+        "LeadSubmitted + OpenLeadCounted"
     );
     // Others are not concerned, and nothing about the source is told to whoever enters for them.
     assert_eq!(
         thrice.outcome(submit(700), &march(4, 6, 11)),
-        "LeadSubmitted"
+        "LeadSubmitted + OpenLeadCounted"
     );
     let entered = of(700, submission(Source::Person(id(3))));
     assert_eq!(thrice.outcome(entered, &march(2, 6, 11)), "LeadSubmitted");
@@ -325,7 +330,7 @@ fn a_community_whose_policy_says_nothing_of_leads_throttles_nobody() {
     let history = invalid_on(&[1, 5, 6]).then(adopt, &march(1, 7, 8));
     assert_eq!(
         history.outcome(submit(700), &march(3, 7, 9)),
-        "LeadSubmitted"
+        "LeadSubmitted + OpenLeadCounted"
     );
 }
 

@@ -166,7 +166,7 @@ pub enum Command {
         /// Which shift.
         shift: ShiftId,
         /// Why, 1..=500 bytes.
-        reason: String,
+        reason: Personal,
     },
     /// End one's part; the last one completes the shift.
     CheckOut {

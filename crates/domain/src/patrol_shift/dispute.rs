@@ -11,8 +11,8 @@ use super::command::Reverified;
 use super::event::{CountedScan, MissedCheckpoint, VoidedPart};
 use super::walk::minutes;
 use super::{
-    Case, DISPUTES_MAX, Event, Hit, LateScan, Part, PatrolShift, REVERIFIED_REASONS_BYTES_MAX,
-    Refusal, VERIFIERS, answers_for, later,
+    Case, DISPUTES_MAX, Event, Hit, LateScan, PART_PIECES_MAX, Part, PatrolShift,
+    REVERIFIED_PIECES_MAX, REVERIFIED_REASONS_BYTES_MAX, Refusal, VERIFIERS, answers_for, later,
 };
 use crate::checkpoint::Checkpoint;
 use crate::envelope::{Instant, Trust};
@@ -116,12 +116,15 @@ impl Case<'_> {
         }
         let mut decision = Decision::new();
         self.count_late_scans(&named, &mut decision)?;
-        let mut accepted = 0;
+        let (mut accepted, mut pieces) = (0, 0);
         for (person, part) in came {
             if let Some(found) = named.get(person) {
                 accepted += u32::from(found.accepted);
-                self.settle_anew(part, found, verified_by, &mut decision)?;
+                pieces += self.settle_anew(part, found, verified_by, &mut decision)?;
             }
+        }
+        if pieces > REVERIFIED_PIECES_MAX {
+            return Err(Refusal::TooManyPieces.into());
         }
         let rejected = u32::try_from(parts.len()).unwrap_or(u32::MAX) - accepted;
         let verified = Event::ShiftVerified { accepted, rejected };
@@ -129,14 +132,14 @@ impl Case<'_> {
         Ok(decision)
     }
 
-    /// One part, with the minutes it gives back and those it takes.
+    /// One part, with the minutes it gives back and those it takes; in how many pieces.
     fn settle_anew(
         &self,
         part: &Part,
         found: &Reverified,
         verified_by: PersonId,
         decision: &mut Decision,
-    ) -> Result<(), Stop> {
+    ) -> Result<usize, Stop> {
         let person = found.person;
         let own = part.within(self.plan).ok_or(Refusal::PersonNotOnShift)?;
         let (from, until) = self.found_within(found, own)?;
@@ -158,6 +161,10 @@ impl Case<'_> {
                 }
             }
         }
+        if intervals.len() > PART_PIECES_MAX {
+            return Err(Refusal::PartInTooManyPieces.into());
+        }
+        let pieces = intervals.len();
         let event = Event::ParticipationReverified {
             person,
             community: self.plan.community,
@@ -171,7 +178,7 @@ impl Case<'_> {
         };
         decision.push::<PatrolShift>(self.id, event, envelope);
         decision.events.append(&mut days.events);
-        Ok(())
+        Ok(pieces)
     }
 
     /// The times that were found for a part, within the planned window.

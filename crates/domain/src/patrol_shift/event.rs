@@ -121,7 +121,7 @@ pub enum Event {
         /// Who would have taken over.
         to: PersonId,
         /// Why.
-        reason: String,
+        reason: Personal,
     },
     /// Somebody ended their part.
     PatrollerCheckedOut {

@@ -87,7 +87,7 @@ impl PatrolShift {
                 self.missed.insert(*checkpoint, *zone);
             }
             Event::ShiftCompleted { .. } => {
-                self.handover = None;
+                self.end_handover();
                 self.state = S::Completed;
             }
             Event::ShiftCancelled { .. } => self.state = S::Cancelled,
@@ -115,7 +115,11 @@ impl PatrolShift {
                     at: stamp.occurred_at,
                 });
             }
-            Event::HandoverAccepted { .. } | Event::HandoverDeclined { .. } => self.end_handover(),
+            Event::HandoverAccepted { open_items, .. } => {
+                self.end_handover();
+                self.open_items.retain(|item| !open_items.contains(item));
+            }
+            Event::HandoverDeclined { .. } => self.end_handover(),
             Event::ParticipationVerified {
                 person,
                 intervals,
@@ -201,9 +205,11 @@ impl PatrolShift {
         }
     }
 
-    /// Nobody is named as a successor any more.
+    /// Nobody is named as a successor any more; what nobody took over stays open.
     fn end_handover(&mut self) {
-        self.handover = None;
+        if let Some(pending) = self.handover.take() {
+            self.open_items.extend(pending.open_items);
+        }
         if self.state == ShiftState::HandedOver {
             self.state = ShiftState::InProgress;
         }

@@ -1,7 +1,8 @@
 //! Hand-over: somebody who walks is relieved by a successor, who takes over what is open.
 //!
 //! The part of who goes ends when the successor accepts, and the successor's begins then: nobody's
-//! minutes count twice, and there is no minute without anybody.
+//! minutes count twice, and there is no minute without anybody. What nobody has taken over when the
+//! offer ends, declined or because who made it goes, stays open with the shift.
 
 use std::collections::BTreeSet;
 
@@ -14,6 +15,7 @@ use crate::claim::{self, Claim, Kind};
 use crate::hazard::Hazard;
 use crate::ids::{HazardId, PersonId};
 use crate::member::Member;
+use crate::personal::Personal;
 use crate::refusal::Stop;
 use crate::world::Decision;
 
@@ -70,8 +72,9 @@ impl Case<'_> {
 
     /// Hazards that somebody must still do something about, each once.
     fn check_open_items(&self, items: &[HazardId]) -> Result<(), Stop> {
-        let once: BTreeSet<_> = items.iter().collect();
-        if items.len() > FINDINGS_MAX || once.len() < items.len() {
+        let once: BTreeSet<_> = items.iter().copied().collect();
+        let with_left = once.union(&self.shift.open_items).count();
+        if with_left > FINDINGS_MAX || once.len() < items.len() {
             return Err(Refusal::OpenItemsNotAllowed.into());
         }
         for item in items {
@@ -137,18 +140,18 @@ impl Case<'_> {
         Ok(decision)
     }
 
-    pub(super) fn decline_handover(&self, reason: &str) -> Result<Decision, Stop> {
+    pub(super) fn decline_handover(&self, reason: &Personal) -> Result<Decision, Stop> {
         let Some(pending) = &self.shift.handover else {
             return Err(Refusal::ShiftNotHandedOver.into());
         };
         if self.cx.person()? != pending.to {
             return Err(Refusal::HandoverNotYours.into());
         }
-        check_reason(reason)?;
+        check_reason(reason.reveal())?;
         Ok(self.now(Event::HandoverDeclined {
             from: pending.from,
             to: pending.to,
-            reason: reason.to_owned(),
+            reason: reason.clone(),
         }))
     }
 

@@ -58,13 +58,13 @@ pub const SHIFT_HOURS_MAX: i64 = 24;
 /// Hours before its start from which on a shift can be checked in to.
 pub const CHECK_IN_HOURS_BEFORE: i64 = 2;
 /// Most people on a shift.
-pub const CREW_MAX: usize = 50;
+pub const CREW_MAX: usize = 30;
 /// Most checkpoints on a route.
 pub const ROUTE_MAX: usize = 100;
 /// Most scans of a shift, late ones included.
 pub const SCANS_MAX: usize = 2_000;
 /// Most checkpoints off its route that scans of a shift show, late ones included.
-pub const OFF_ROUTE_MAX: usize = 50;
+pub const OFF_ROUTE_MAX: usize = 20;
 /// Most findings of a shift.
 pub const FINDINGS_MAX: usize = 100;
 /// Most times that a shift is handed over.
@@ -73,6 +73,11 @@ pub const HANDOVERS_MAX: u32 = 50;
 pub const DISPUTES_MAX: u32 = 3;
 /// Most bytes of the reasons of all parts that are settled again together.
 pub const REVERIFIED_REASONS_BYTES_MAX: usize = 8_000;
+/// Most pieces into which a part may fall beside minutes that other shifts hold, and at midnight.
+pub const PART_PIECES_MAX: usize = 4;
+/// Most such pieces of all parts that are settled again together. This and the bounds above keep the
+/// largest shift within one commit; `tests/largest.rs` reckons it.
+pub const REVERIFIED_PIECES_MAX: usize = 90;
 /// Most parts of a late filing.
 pub const FILED_PARTS_MAX: usize = 20;
 /// Longest reason, in bytes.
@@ -230,6 +235,9 @@ pub struct PatrolShift {
     pub devices: BTreeSet<(String, PersonId)>,
     /// Scans, late ones included.
     pub scans: Vec<Scan>,
+    /// Hazards that were to be handed over and that nobody took over: the shift's, also once it is
+    /// completed, until somebody does; at most [`FINDINGS_MAX`] with those of the hand-over that waits.
+    pub open_items: BTreeSet<HazardId>,
     /// The hand-over that waits for the successor.
     pub handover: Option<Handover>,
     /// How often it was handed over.
@@ -286,6 +294,14 @@ fn check_reason(reason: &str) -> Result<(), Stop> {
         return Err(Refusal::ReasonNotAllowed.into());
     }
     Ok(())
+}
+
+impl PatrolShift {
+    /// Hazards that somebody of the shift has not taken over: left open, or offered now.
+    pub fn items_not_taken_over(&self) -> BTreeSet<HazardId> {
+        let offered = self.handover.iter().flat_map(|pending| &pending.open_items);
+        self.open_items.iter().chain(offered).copied().collect()
+    }
 }
 
 impl PatrolShift {

@@ -23,7 +23,7 @@ refusals! {
     NoZonePlan = WrongState, "zone_id", "No zone plan is in force in this community at the start.";
     ZoneNotInPlan = NotFound, "zone_id", "The zone plan in force at the start has no zone with this id.";
     AlreadySignedUp = AlreadyExists, "person_id", "This person has signed up already.";
-    CrewFull = WrongState, "shift_id", "At most 50 people take part in a shift.";
+    CrewFull = WrongState, "shift_id", "At most 30 people take part in a shift.";
     ShiftAlreadyEnded = WrongState, "shift_id", "The planned end of this shift has passed.";
     PersonNotSignedUp = WrongState, "person_id", "This person has not signed up for this shift.";
     AlreadyCheckedIn = AlreadyExists, "person_id", "This person has checked in already; everybody has one part in a shift.";
@@ -32,7 +32,7 @@ refusals! {
     PersonNotCheckedIn = WrongState, "person_id", "This person has not checked in to this shift.";
     CaptureNotAllowed = Invalid, "capture", "A device is named by 1 to 100 bytes, and a place lies on the earth.";
     TagUnknown = NotFound, "tag", "No checkpoint has this tag.";
-    TooManyScans = WrongState, "shift_id", "A shift holds at most 2,000 scans, and scans of at most 50 checkpoints off its route.";
+    TooManyScans = WrongState, "shift_id", "A shift holds at most 2,000 scans, and scans of at most 20 checkpoints off its route.";
     CheckpointNotOnRoute = NotFound, "checkpoint_id", "This checkpoint is not on the route of this shift.";
     CheckpointAlreadyScanned = WrongState, "checkpoint_id", "This checkpoint is scanned; it cannot be left out any more.";
     CheckpointAlreadySkipped = AlreadyExists, "checkpoint_id", "This checkpoint is left out already.";
@@ -44,7 +44,9 @@ refusals! {
     HandoverPending = WrongState, "shift_id", "Another hand-over of this shift waits for its successor.";
     TooManyHandovers = WrongState, "shift_id", "A shift is handed over at most 50 times.";
     SuccessorOnShift = WrongState, "to_id", "A successor must not have had a part in this shift.";
-    OpenItemsNotAllowed = Invalid, "open_items", "At most 100 hazards are handed over, each once.";
+    PartInTooManyPieces = WrongState, "person_id", "Beside minutes of other shifts this part falls into more than 4 pieces; it can only be rejected.";
+    TooManyPieces = WrongState, "parts", "Beside minutes of other shifts the parts fall into more than 90 pieces in all.";
+    OpenItemsNotAllowed = Invalid, "open_items", "At most 100 hazards are handed over, each once, with those that were left open before.";
     ItemNotOpen = WrongState, "open_items", "Only hazards that are still open are handed over.";
     AlreadyCheckedOut = WrongState, "person_id", "This person has ended their part already.";
     TimeInTheFuture = Invalid, "at", "Nobody can have gone later than now.";

@@ -7,8 +7,8 @@ use chrono::Duration;
 use super::plan::{is_window, zone_plan_version};
 use super::walk::minutes;
 use super::{
-    Case, Command, Event, FILED_PARTS_MAX, FiledPart, Part, PatrolShift, Refusal, VERIFIERS,
-    answers_for, check_reason,
+    Case, Command, Event, FILED_PARTS_MAX, FiledPart, PART_PIECES_MAX, Part, PatrolShift, Refusal,
+    VERIFIERS, answers_for, check_reason,
 };
 use crate::envelope::{Envelope, Instant};
 use crate::ids::PersonId;
@@ -83,6 +83,9 @@ impl Case<'_> {
                 claims.push::<PersonDay>(&key, event, envelope.clone());
                 intervals.push((from, until));
             }
+        }
+        if intervals.len() > PART_PIECES_MAX {
+            return Err(Refusal::PartInTooManyPieces.into());
         }
         let length = intervals
             .iter()

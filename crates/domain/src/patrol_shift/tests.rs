@@ -3,6 +3,7 @@
 mod anomalies;
 mod dispute;
 mod handover;
+mod largest;
 mod plan;
 mod properties;
 mod settle;
@@ -282,7 +283,7 @@ fn accept(time: &str) -> Command {
 fn decline() -> Command {
     Command::DeclineHandover {
         shift: id(SHIFT),
-        reason: "is ill".to_owned(),
+        reason: Personal::new("is ill"),
     }
 }
 

@@ -30,7 +30,9 @@ pub use rules::RedemptionRules;
 
 use crate::envelope::Instant;
 use crate::ids::{PersonId, RewardItemId, UnitId};
+use crate::member::Member;
 use crate::refusal::{Stop, refusals};
+use crate::reward_item::CLERKS;
 use crate::stream::StreamName;
 use crate::world::{Aggregate, Context, Decision, Stamp, World};
 
@@ -141,6 +143,14 @@ fn gate(state: RedemptionState, ask: &Ask) -> Result<(), Refusal> {
         Ask::ReturnRedemption { .. } => (state == S::Fulfilled, R::RedemptionNotFulfilled),
     };
     if allowed { Ok(()) } else { Err(otherwise) }
+}
+
+impl Redemption {
+    /// Whether a member hands over what the community offers, at an instant. They, the beneficiary
+    /// and administrators may know of a redemption; nobody else.
+    pub fn is_handed_over_by(member: &Member, at: Instant) -> bool {
+        CLERKS.iter().any(|role| member.holds(*role, at))
+    }
 }
 
 impl Aggregate for Redemption {

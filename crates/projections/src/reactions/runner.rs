@@ -27,6 +27,10 @@ const CURSOR_EVENTS: u64 = 10_000;
 const OWN_EVENTS_MAX: usize = 1_000;
 /// Wait before a log that could not be read is read again.
 const READ_RETRY: Duration = Duration::from_secs(1);
+/// Wait before work that stands stuck is handed in again, and between two such tries.
+pub const STUCK_RETRY: Duration = Duration::from_hours(1);
+/// Most stuck work that is handed in again at a time, the oldest first.
+const STUCK_RETRIES_MAX: usize = 1_000;
 /// Name under which a command that cannot be executed stands stuck.
 const FAULT: &str = "EXECUTION_FAULT";
 
@@ -130,6 +134,7 @@ impl Runner {
     /// Follows the log until it is stopped or the log takes nothing any more.
     pub(super) async fn follow(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
         let mut head = self.log.watch();
+        let mut retry_stuck_at = tokio::time::Instant::now() + STUCK_RETRY;
         loop {
             head.mark_unchanged();
             let outcome = tokio::select! {
@@ -150,10 +155,22 @@ impl Runner {
                 tracing::error!(reaction = self.name(), why, "a reaction waits");
             }
             self.notes().error = pause;
+            let mut stuck_is_due = false;
             tokio::select! {
                 _ = stopped.wait_for(|stop| *stop) => break,
                 moved = head.changed(), if !retry => if moved.is_err() { break },
                 () = tokio::time::sleep(READ_RETRY), if retry => {}
+                // A run that is to write the same log again does nothing by wall time.
+                () = tokio::time::sleep_until(retry_stuck_at), if !self.options.one_by_one => {
+                    stuck_is_due = true;
+                }
+            }
+            if stuck_is_due {
+                tokio::select! {
+                    _ = stopped.wait_for(|stop| *stop) => break,
+                    () = self.retry_stuck() => {}
+                }
+                retry_stuck_at = tokio::time::Instant::now() + STUCK_RETRY;
             }
         }
         self.write_cursor(0);
@@ -389,6 +406,20 @@ impl Runner {
             n,
             "ALARM: the id of this work stands for other content; it counts as done"
         );
+    }
+
+    /// Tries what stands stuck again; what is refused again stands stuck still, and nothing is
+    /// recorded of that.
+    async fn retry_stuck(&self) {
+        for (cause, n) in self.stuck().into_iter().take(STUCK_RETRIES_MAX) {
+            match self.retry(cause, n).await {
+                Ok(_) | Err(RetryError::NotStuck | RetryError::Refused(_)) => {}
+                Err(RetryError::Submit(SubmitError::Over(_))) => return,
+                Err(error) => {
+                    tracing::error!(reaction = self.name(), %error, "stuck work cannot be retried");
+                }
+            }
+        }
     }
 
     /// Tries stuck work again.

@@ -214,13 +214,24 @@ fn known(recorded_at: Instant, known_on: Option<Instant>) -> bool {
     known_on.is_none_or(|known_on| recorded_at <= known_on)
 }
 
+/// The account was frozen, or unfrozen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Freeze {
+    /// It can spend nothing from here on.
+    pub is_frozen: bool,
+    /// Its value date: when it was done.
+    pub at: Instant,
+    /// When the log took it.
+    pub recorded_at: Instant,
+}
+
 /// A person's account.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// Its lots, in the order they were posted.
     pub lots: Vec<Lot>,
-    /// It can spend nothing.
-    pub is_frozen: bool,
+    /// When it was frozen and unfrozen, in order.
+    pub freezes: Vec<Freeze>,
 }
 
 /// Points that become spendable.
@@ -302,6 +313,21 @@ impl Account {
         shown
     }
 
+    /// Whether it can spend nothing as of an instant, as known on another (absent: as known now).
+    pub fn is_frozen(&self, as_of: Instant, known_on: Option<Instant>) -> bool {
+        let mut latest = self.freezes.iter().rev();
+        let latest = latest.find(|it| it.at <= as_of && known(it.recorded_at, known_on));
+        latest.is_some_and(|it| it.is_frozen)
+    }
+
+    fn freezes(&mut self, fact: &Fact<'_>, is_frozen: bool) {
+        self.freezes.push(Freeze {
+            is_frozen,
+            at: fact.occurred_at(),
+            recorded_at: fact.recorded_at,
+        });
+    }
+
     fn lot(&mut self, award: Uuid) -> Option<&mut Lot> {
         self.lots.iter_mut().find(|lot| lot.award == award)
     }
@@ -343,8 +369,8 @@ impl Account {
             // A lot dies at its instant, whether or not that was posted; and what brings no points
             // is no line.
             account::Event::PointsExpired { .. } | account::Event::ActivityVoided { .. } => {}
-            account::Event::AccountFrozen { .. } => self.is_frozen = true,
-            account::Event::AccountUnfrozen { .. } => self.is_frozen = false,
+            account::Event::AccountFrozen { .. } => self.freezes(fact, true),
+            account::Event::AccountUnfrozen { .. } => self.freezes(fact, false),
             account::Event::AwardGranted { .. }
             | account::Event::AwardRevised { .. }
             | account::Event::AwardReversed { .. } => {}
@@ -421,7 +447,7 @@ impl Account {
 
 impl ReadModel for Balances {
     const NAME: &'static str = "balances";
-    const SCHEMA_VERSION: u32 = 3;
+    const SCHEMA_VERSION: u32 = 4;
     type Key = PersonId;
     type Partition = Account;
     no_index!();
@@ -517,7 +543,7 @@ impl ReadModel for Balances {
     fn rows(key: &PersonId, account: &Account) -> Vec<Row> {
         let frozen = (
             format!("{key}"),
-            serde_json::json!({ "is_frozen": account.is_frozen }),
+            serde_json::json!({ "freezes": account.freezes }),
         );
         let lots = account.lots.iter();
         let lots = lots.map(|lot| (format!("{key}/{:020}", lot.position), row_value(lot)));

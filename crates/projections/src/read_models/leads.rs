@@ -95,6 +95,8 @@ fn change(record: &mut Record, event: &lead::Event, fact: &Fact<'_>) {
         E::LeadValidated { .. } => close(LeadState::Valid),
         E::LeadRejected { .. } => close(LeadState::Invalid),
         E::LeadLinkedAsDuplicate { .. } => close(LeadState::Duplicate),
+        // It stays closed since when it was.
+        E::LeadOvertaken { .. } => record.state = LeadState::Duplicate,
         E::LeadTransferred { .. } => close(LeadState::Transferred),
         E::LeadOutcomeRecorded { .. } => record.state = LeadState::Used,
         E::LeadArchived { .. } => record.state = LeadState::Archived,

@@ -72,6 +72,9 @@ impl Filter {
 /// A place in the order: requested at, id.
 pub type Place = by_time::Place<RedemptionId>;
 
+/// Redemptions of a page, and whether there are more.
+pub type Page<'a> = (Vec<(RedemptionId, &'a Record)>, bool);
+
 impl ReadModel for Redemptions {
     const NAME: &'static str = "redemptions";
     const SCHEMA_VERSION: u32 = 1;
@@ -158,18 +161,31 @@ impl Build<Redemptions> {
     }
 
     /// At most `size` redemptions (bounded by [`PAGE_REDEMPTIONS_MAX`]), the newest first, after a
-    /// place in that order, and whether there are more.
-    pub fn list(
+    /// place in that order, that are asked for and that the asker may know, and whether there are more.
+    ///
+    /// # Errors
+    /// What `known` fails with.
+    pub fn list<E>(
         &self,
         filter: &Filter,
+        mut known: impl FnMut(&Record) -> Result<bool, E>,
         size: usize,
         after: Option<Place>,
-    ) -> (Vec<(RedemptionId, &Record)>, bool) {
+    ) -> Result<Page<'_>, E> {
         let size = size.clamp(1, PAGE_REDEMPTIONS_MAX);
-        let found = self.index().newest_first(after).filter_map(|id| {
-            let record = self.redemption(id)?;
-            filter.matches(record).then_some((id, record))
-        });
-        by_time::page(found, size)
+        let mut page = Vec::new();
+        for id in self.index().newest_first(after) {
+            let Some(record) = self.redemption(id).filter(|it| filter.matches(it)) else {
+                continue;
+            };
+            if !known(record)? {
+                continue;
+            }
+            if page.len() == size {
+                return Ok((page, true));
+            }
+            page.push((id, record));
+        }
+        Ok((page, false))
     }
 }

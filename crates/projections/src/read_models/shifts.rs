@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::ids::{PersonId, ShiftId, UnitId, ZoneId};
+use domain::ids::{HazardId, PersonId, ShiftId, UnitId, ZoneId};
 use domain::patrol_shift::{self, ShiftState};
 use domain::{Event, Instant};
 use serde::{Deserialize, Serialize};
@@ -23,12 +23,14 @@ pub const PAGE_SHIFTS_MAX: usize = 1_000;
 pub struct Shifts;
 
 /// A hand-over that waits for its successor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
     /// Who goes.
     pub from: PersonId,
     /// Who shall take over.
     pub to: PersonId,
+    /// Hazards that are offered with it.
+    pub open_items: BTreeSet<HazardId>,
 }
 
 /// A shift on the board.
@@ -48,6 +50,8 @@ pub struct Record {
     pub people: BTreeSet<PersonId>,
     /// The hand-over that waits.
     pub pending: Option<Pending>,
+    /// Hazards that were to be handed over and that nobody took over, but those that wait now.
+    pub left: BTreeSet<HazardId>,
     /// Hazards found on the way.
     pub findings: u32,
     /// Times it was disputed.
@@ -83,7 +87,7 @@ impl Filter {
         units.is_none_or(|units| units.contains(&record.community))
             && self.state.is_none_or(|state| record.state == state)
             && self.person.is_none_or(|person| {
-                let to = record.pending.map(|pending| pending.to);
+                let to = record.pending.as_ref().map(|pending| pending.to);
                 record.people.contains(&person) || to == Some(person)
             })
     }
@@ -132,6 +136,7 @@ fn begun(fact: &Fact<'_>) -> ShiftSlot {
         state,
         people,
         pending: None,
+        left: BTreeSet::new(),
         findings: 0,
         disputes: 0,
         verified_at: None,
@@ -141,9 +146,17 @@ fn begun(fact: &Fact<'_>) -> ShiftSlot {
 }
 
 impl Record {
-    /// Nobody is named as a successor any more.
+    /// Hazards that nobody took over, left open or offered now; those settled meanwhile among them.
+    pub fn open_items(&self) -> BTreeSet<HazardId> {
+        let offered = self.pending.iter().flat_map(|pending| &pending.open_items);
+        self.left.iter().chain(offered).copied().collect()
+    }
+
+    /// Nobody is named as a successor any more; what nobody took over stays open.
     fn end_handover(&mut self) {
-        self.pending = None;
+        if let Some(pending) = self.pending.take() {
+            self.left.extend(pending.open_items);
+        }
         if self.state == ShiftState::HandedOver {
             self.state = ShiftState::InProgress;
         }
@@ -157,21 +170,32 @@ impl Record {
             }
             E::ShiftStarted {} => self.state = ShiftState::InProgress,
             E::FindingRaised { .. } => self.findings += 1,
-            E::ShiftHandedOver { from, to, .. } => {
+            E::ShiftHandedOver {
+                from,
+                to,
+                open_items,
+                ..
+            } => {
                 self.state = ShiftState::HandedOver;
                 self.pending = Some(Pending {
                     from: *from,
                     to: *to,
+                    open_items: open_items.iter().copied().collect(),
                 });
             }
-            E::HandoverAccepted { .. } | E::HandoverDeclined { .. } => self.end_handover(),
+            E::HandoverAccepted { open_items, .. } => {
+                self.end_handover();
+                self.left.retain(|item| !open_items.contains(item));
+            }
+            E::HandoverDeclined { .. } => self.end_handover(),
             E::PatrollerCheckedOut { person } | E::AutoCheckedOut { person } => {
-                if self.pending.is_some_and(|pending| pending.from == *person) {
+                let pending = self.pending.as_ref();
+                if pending.is_some_and(|pending| pending.from == *person) {
                     self.end_handover();
                 }
             }
             E::ShiftCompleted { .. } => {
-                self.pending = None;
+                self.end_handover();
                 self.state = ShiftState::Completed;
             }
             E::ShiftCancelled { .. } => self.state = ShiftState::Cancelled,
@@ -205,7 +229,7 @@ impl Record {
 
 impl ReadModel for Shifts {
     const NAME: &'static str = "shifts";
-    const SCHEMA_VERSION: u32 = 1;
+    const SCHEMA_VERSION: u32 = 2;
     type Key = ShiftId;
     type Partition = ShiftSlot;
     type Entry = Option<Instant>;

@@ -413,3 +413,37 @@ async fn points_of_a_dead_lot_are_told_to_expire_once_whatever_is_owed_and_comes
         instant += chrono::Duration::hours(12);
     }
 }
+
+#[tokio::test]
+async fn an_account_is_frozen_as_of_the_days_on_which_it_was_and_as_far_as_that_was_known() {
+    let mut history = account().await;
+    let key = id::<PersonId>(11);
+    let frozen_by = id(1);
+    let reason = domain::Personal::new("a complaint is looked into");
+    let frozen = domain::account::Event::AccountFrozen { reason, frozen_by };
+    let unfrozen = domain::account::Event::AccountUnfrozen {
+        unfrozen_by: frozen_by,
+    };
+    for (when, event) in [
+        ("2024-05-01T00:00:00Z", frozen),
+        ("2024-05-10T00:00:00Z", unfrozen),
+    ] {
+        history
+            .one::<domain::account::Account>(when, None, key, event)
+            .await;
+    }
+    let models = folded(&history);
+    let build = models.balances.read();
+    let account = &build.partitions[&key];
+    for (as_of, known_on, expected) in [
+        ("2024-04-30T00:00:00Z", None, false),
+        ("2024-05-01T00:00:00Z", None, true),
+        ("2024-05-09T00:00:00Z", None, true),
+        ("2024-05-10T00:00:00Z", None, false),
+        ("2024-05-09T00:00:00Z", Some("2024-04-30T00:00:00Z"), false),
+        ("2024-05-11T00:00:00Z", Some("2024-05-02T00:00:00Z"), true),
+    ] {
+        let found = account.is_frozen(at(as_of), known_on.map(at));
+        assert_eq!(found, expected, "as of {as_of}, known on {known_on:?}");
+    }
+}

@@ -68,3 +68,25 @@ async fn pages_show_every_lead_that_matches_and_may_be_known_once() {
     check(&within(COMMUNITY), &|_| true, &[811, 812]);
     check(&within(ABROAD), &|_| true, &[]);
 }
+
+#[tokio::test]
+async fn a_lead_that_an_earlier_one_overtakes_is_a_duplicate_closed_since_when_it_was() {
+    let mut history = History::whole().await;
+    let overtaken = domain::lead::Event::LeadOvertaken {
+        community: id(COMMUNITY),
+        officer: id(1),
+        matter: id(911),
+        first: id(812),
+        reward: None,
+    };
+    let key = id::<domain::ids::LeadId>(811);
+    let when = "2024-05-09T00:00:00Z";
+    history
+        .one::<domain::lead::Lead>(when, Some(COMMUNITY), key, overtaken)
+        .await;
+    let models = folded(&history);
+    let board = models.leads.read();
+    let lead = board.lead(key).expect("a lead");
+    assert_eq!(lead.state, LeadState::Duplicate);
+    assert_eq!(lead.closed_at, Some(at("2024-05-03T00:00:00Z")));
+}

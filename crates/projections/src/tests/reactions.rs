@@ -418,3 +418,26 @@ async fn one_by_one_a_run_writes_the_same_log_again() {
     }
     assert!(roots.windows(2).all(|pair| pair[0] == pair[1]));
 }
+
+#[tokio::test(start_paused = true)]
+async fn work_that_stands_stuck_is_tried_again_by_itself_after_the_named_wait() {
+    let town = Town::born().await;
+    let reactions = start(&town, &[HASTY], None);
+    town.enable("hasty").await;
+    town.found(801).await;
+    let stuck = || reactions.health()[0].stuck.len();
+    let until = |wanted: usize| async move {
+        for _ in 0..1_000 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            if stuck() == wanted {
+                return;
+            }
+        }
+        panic!("{} stand stuck", stuck());
+    };
+    until(2).await;
+    town.found(LATER).await;
+    tokio::time::sleep(crate::reactions::STUCK_RETRY).await;
+    until(0).await;
+    reactions.stop().await;
+}

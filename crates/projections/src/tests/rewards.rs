@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 
 use domain::ids::{PersonId, RedemptionId, RewardItemId, UnitId};
 use domain::redemption::RedemptionState;
@@ -41,7 +42,8 @@ async fn redemptions_are_listed_the_newest_first_by_person_item_and_state() {
     let check = |filter: &redemptions::Filter, expected: &[u128]| {
         let (mut found, mut after) = (Vec::new(), None);
         loop {
-            let (page, more) = board.list(filter, 1, after);
+            let all = |_: &redemptions::Record| Ok::<_, Infallible>(true);
+            let (page, more) = board.list(filter, all, 1, after).expect("never fails");
             for (redemption, record) in page {
                 found.push(redemption.0.as_u128());
                 after = Some((record.requested_at, redemption));
@@ -65,6 +67,12 @@ async fn redemptions_are_listed_the_newest_first_by_person_item_and_state() {
         ..all
     };
     check(&of_another, &[]);
+    let known = |it: &redemptions::Record| Ok::<_, Infallible>(it.redemption.state.holds());
+    let (page, more) = board
+        .list(&redemptions::Filter::default(), known, 1, None)
+        .expect("never fails");
+    let shown: Vec<_> = page.iter().map(|(id, _)| id.0.as_u128()).collect();
+    assert_eq!((shown, more), (vec![812], false), "only what may be known");
     let first = board
         .redemption(id::<RedemptionId>(811))
         .expect("a redemption");

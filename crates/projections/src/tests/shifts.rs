@@ -29,7 +29,7 @@ async fn a_shift_stands_on_the_board_as_the_rules_see_it_after_each_event() {
     let handed = |to| E::ShiftHandedOver {
         from: id(11),
         to: id(to),
-        open_items: Vec::new(),
+        open_items: vec![id(700 + to)],
         handed_by: id(11),
     };
     let out = |person| E::PatrollerCheckedOut { person: id(person) };
@@ -50,7 +50,7 @@ async fn a_shift_stands_on_the_board_as_the_rules_see_it_after_each_event() {
         E::HandoverDeclined {
             from: id(11),
             to: id(12),
-            reason: "is ill".to_owned(),
+            reason: Personal::new("is ill"),
         },
         handed(13),
         E::HandoverAccepted {
@@ -95,12 +95,23 @@ async fn a_shift_stands_on_the_board_as_the_rules_see_it_after_each_event() {
         assert_eq!(board.state, rules.state, "{event:?}");
         let pending = |from, to| (from, to);
         assert_eq!(
-            board.pending.map(|it| pending(it.from, it.to)),
+            board.pending.as_ref().map(|it| pending(it.from, it.to)),
             rules.handover.as_ref().map(|it| pending(it.from, it.to)),
+            "{event:?}"
+        );
+        assert_eq!(
+            board.open_items(),
+            rules.items_not_taken_over(),
             "{event:?}"
         );
         assert_eq!(board.disputes, rules.disputes);
     }
+    // Those declined and those that waited as their giver went; none was taken over.
+    let left = shift(&folded(&history)).left;
+    assert_eq!(
+        left.into_iter().collect::<Vec<_>>(),
+        [id(712), id(713), id(714)]
+    );
 }
 
 #[tokio::test]

@@ -3,13 +3,14 @@ use std::sync::Arc;
 use domain::hazard::{self, Urgency};
 use domain::patrol_shift::Event as E;
 use domain::{Event, import_batch, policy_set};
-use eventlog::{Clock, EventLog};
+use eventlog::{BoxFuture, Clock, EventLog};
 
 use super::town::{START, Town};
 use crate::feed;
 use crate::fixture::{
     BATCH, COMMUNITY, History, STATION, ZONE, at, checked_in, happened, id, planned, reported,
 };
+use crate::submit::{Submission, Submit, SubmitError};
 use crate::timers::{Due, DueList, Fired, Time, TimerError, Timers};
 
 fn timers(town: &Town) -> Timers {
@@ -402,4 +403,90 @@ async fn the_withdrawal_of_a_breach_after_the_end_keeps_nothing_of_a_hazard() {
         history.hazard("2024-03-03T00:00:00Z", 701, event).await;
     }
     assert_eq!(due_list(&history).hazards_kept(), 0);
+}
+
+/// Refuses so many commands by a name, then hands them to the executor.
+struct Stubborn {
+    refusals: std::sync::atomic::AtomicUsize,
+    executor: eventlog::execute::Executor,
+}
+
+impl Stubborn {
+    fn of(town: &Town, refusals: usize) -> Arc<Self> {
+        Arc::new(Self {
+            refusals: refusals.into(),
+            executor: town.executor.clone(),
+        })
+    }
+}
+
+impl Submit for Stubborn {
+    fn submit(&self, submission: Submission) -> BoxFuture<'_, Result<u64, SubmitError>> {
+        use std::sync::atomic::Ordering;
+        let left = self.refusals.load(Ordering::Relaxed);
+        if left == 0 {
+            return self.executor.submit(submission);
+        }
+        self.refusals.store(left - 1, Ordering::Relaxed);
+        let refused = domain::account::Refusal::AccountNotConserved.refused();
+        Box::pin(async move { Err(SubmitError::Refused(Box::new(refused))) })
+    }
+}
+
+#[tokio::test]
+async fn a_timer_that_is_refused_while_its_deadline_runs_stands_stuck_and_is_tried_again() {
+    let town = Town::born().await;
+    town.hazard(701, Urgency::Red).await;
+    town.hazard(702, Urgency::Yellow).await;
+    let time = Time::Simulated(town.clock.clone());
+    let timers = Timers::start(town.log(), Stubborn::of(&town, 3), time, None);
+    let fired = timers
+        .advance_to(at("2024-01-01T04:30:00Z"))
+        .await
+        .expect("fired");
+    // Due at 2, refused then, at 3 and at 4.
+    assert_eq!((fired.taken, fired.refused), (0, 3));
+    let health = timers.health();
+    let [stuck] = &health.stuck[..] else {
+        panic!("one: {health:?}");
+    };
+    assert_eq!(stuck.refusal, "ACCOUNT_NOT_CONSERVED");
+    assert_eq!(
+        (stuck.timer, stuck.due_at, health.stuck_timers),
+        ("hazard_deadline", at("2024-01-01T02:00:00Z"), 1)
+    );
+    assert!(breaches(&town).is_empty());
+    timers
+        .advance_to(at("2024-01-03T00:00:00Z"))
+        .await
+        .expect("fired");
+    assert_eq!(timers.health().stuck, [], "it went through");
+    let recorded: Vec<_> = breaches(&town).into_iter().map(|it| (it.0, it.2)).collect();
+    assert_eq!(recorded.len(), 2, "and the other one was not held up");
+    assert!(recorded[0].1.starts_with("01-01T05:00:00"), "{recorded:?}");
+}
+
+#[tokio::test]
+async fn a_stuck_timer_whose_deadline_ends_is_told_no_more() {
+    let town = Town::born().await;
+    town.hazard(701, Urgency::Red).await;
+    let time = Time::Simulated(town.clock.clone());
+    let timers = Timers::start(town.log(), Stubborn::of(&town, 1_000), time, None);
+    timers
+        .advance_to(at("2024-01-01T02:30:00Z"))
+        .await
+        .expect("fired");
+    assert_eq!(timers.health().stuck_timers, 1);
+    let reason = "a shadow".to_owned();
+    let reject = hazard::Command::RejectHazard {
+        hazard: id(701),
+        reason,
+    };
+    town.run("admin", reject).await;
+    let fired = timers
+        .advance_to(at("2024-01-02T00:00:00Z"))
+        .await
+        .expect("nothing");
+    assert_eq!(fired, Fired::default());
+    assert_eq!(timers.health().stuck_timers, 0);
 }

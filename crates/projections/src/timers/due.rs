@@ -120,19 +120,30 @@ impl DueList {
         }
     }
 
-    fn is_current(&self, due: &Due) -> bool {
-        let current = self.timers.get(&due.stream);
-        current.is_some_and(|(_, current)| current.cause == due.cause)
+    /// Whether the timer of a stream is still this one.
+    pub fn is_current(&self, due: &Due) -> bool {
+        self.runs(&due.stream, due.cause)
+    }
+
+    /// Whether the timer that an event set for a stream still runs.
+    pub fn runs(&self, stream: &StreamName, cause: u64) -> bool {
+        let current = self.timers.get(stream);
+        current.is_some_and(|(_, current)| current.cause == cause)
     }
 
     /// Takes an event in.
     pub fn apply(&mut self, recorded: &RecordedEvent, event: &Event) {
-        let (stream, position) = (&recorded.stream, recorded.position);
+        self.take(&recorded.stream, event, &stamp(recorded));
+    }
+
+    /// The same for an event that is known but need not be in the log yet.
+    pub fn take(&mut self, stream: &StreamName, event: &Event, stamp: &Stamp) {
+        let position = stamp.position;
         match event {
-            Event::Hazard(event) => self.hazard(stream, event, &stamp(recorded)),
+            Event::Hazard(event) => self.hazard(stream, event, stamp),
             Event::PatrolShift(event) => self.shift(stream, event, position),
             Event::ImportBatch(event) => self.batch(stream, event),
-            Event::Dispute(event) => self.dispute(stream, event, &stamp(recorded)),
+            Event::Dispute(event) => self.dispute(stream, event, stamp),
             Event::Redemption(event) => self.redemption(stream, event, position),
             Event::PolicySets(policy_set::Event::PolicySetEffective {
                 unit,
@@ -149,7 +160,7 @@ impl DueList {
             Event::Unit(event) => {
                 if let Ok(id) = Uuid::parse_str(stream.key()) {
                     let unit = self.units.entry(UnitId(id)).or_default();
-                    unit.evolve(event, &stamp(recorded));
+                    unit.evolve(event, stamp);
                 }
                 if !matches!(event, unit::Event::UnitFounded { .. }) {
                     self.reckon_all_shifts();

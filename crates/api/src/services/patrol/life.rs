@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use domain::ids::ShiftId;
+use domain::ids::{HazardId, ShiftId};
 use domain::patrol_shift::{self, Event as E, Part, PatrolShift};
 use domain::{Aggregate as _, Event, Visibility, personal};
 use eventlog::execute::{decode, stamp};
 use eventlog::{EventLog, RecordedEvent};
+use projections::Build;
+use projections::read_models::case_board::CaseBoard;
 use tonic::Status;
 
 use crate::parse::Choice as _;
@@ -17,7 +19,13 @@ pub(crate) const STEPS_MAX: usize = 3_000;
 /// Events that are read at once.
 const PAGE_EVENTS: usize = 1_000;
 
-/// A shift as it stood at a position, with everything that happened to it until then.
+/// Whether somebody must still do something about a hazard, as far as the board knows.
+pub(super) fn is_open(board: &Build<CaseBoard>, hazard: HazardId) -> bool {
+    board.case(hazard).is_none_or(|case| case.state.is_open())
+}
+
+/// A shift as it stood at a position, with everything that happened to it until then; of the items
+/// that nobody took over those that are open by the board.
 ///
 /// # Errors
 /// `NOT_FOUND` if there is none; where the log cannot be read.
@@ -25,6 +33,7 @@ pub(crate) fn life(
     log: &dyn EventLog,
     position: u64,
     id: ShiftId,
+    board: &Build<CaseBoard>,
 ) -> Result<wire::GetShiftResponse, Status> {
     let stream = PatrolShift::stream(id);
     let mut shift = PatrolShift::default();
@@ -67,6 +76,9 @@ pub(crate) fn life(
     shown.until = Some(answer::instant(plan.until));
     shown.route = plan.route.iter().map(ToString::to_string).collect();
     stands(&mut shown, &shift);
+    let open = shift.items_not_taken_over();
+    let open = open.iter().filter(|item| is_open(board, **item));
+    shown.open_items = open.map(ToString::to_string).collect();
     answer.shift = Some(shown);
     Ok(answer)
 }

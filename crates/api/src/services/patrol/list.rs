@@ -3,9 +3,11 @@
 use domain::Instant;
 use domain::ids::ShiftId;
 use projections::Build;
+use projections::read_models::case_board::CaseBoard;
 use projections::read_models::shifts::{Filter, Place, Record, Shifts};
 use uuid::Uuid;
 
+use super::life;
 use crate::parse::{self, Choice as _, Parsed};
 use crate::{answer, paging, wire};
 
@@ -15,6 +17,7 @@ use crate::{answer, paging, wire};
 /// Where a field of the question is malformed.
 pub(super) fn page(
     build: &Build<Shifts>,
+    board: &Build<CaseBoard>,
     filter: &mut Filter,
     request: &wire::ListShiftsRequest,
 ) -> Parsed<(Vec<wire::ShiftSummary>, String)> {
@@ -33,7 +36,9 @@ pub(super) fn page(
         let key = format!("{}/{id}", record.from.timestamp_micros());
         paging::write(&question, &key)
     });
-    let shifts = page.into_iter().map(|(id, record)| summary(id, record));
+    let shifts = page
+        .into_iter()
+        .map(|(id, record)| summary(id, record, board));
     Ok((shifts.collect(), next.unwrap_or_default()))
 }
 
@@ -46,7 +51,9 @@ fn place(key: &str) -> Parsed<Place> {
     parts.ok_or_else(paging::malformed)
 }
 
-fn summary(id: ShiftId, record: &Record) -> wire::ShiftSummary {
+fn summary(id: ShiftId, record: &Record, board: &Build<CaseBoard>) -> wire::ShiftSummary {
+    let open = record.open_items();
+    let open = open.iter().filter(|item| life::is_open(board, **item));
     wire::ShiftSummary {
         shift_id: id.to_string(),
         community_id: record.community.to_string(),
@@ -57,8 +64,10 @@ fn summary(id: ShiftId, record: &Record) -> wire::ShiftSummary {
         person_ids: record.people.iter().map(ToString::to_string).collect(),
         successor_id: record
             .pending
+            .as_ref()
             .map(|pending| pending.to.to_string())
             .unwrap_or_default(),
+        open_items: u32::try_from(open.count()).unwrap_or(u32::MAX),
         findings: record.findings,
         disputes: record.disputes,
         verified_at: record.verified_at.map(answer::instant),

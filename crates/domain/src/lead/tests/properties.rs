@@ -55,6 +55,34 @@ proptest! {
     }
 }
 
+/// Whether the holder of a matter was submitted after another lead that was found valid about it
+/// since the matter was free last.
+fn told_later(history: &History, matter: MatterId, holder: Option<uuid::Uuid>) -> bool {
+    let (mut valid, mut held_by) = (Vec::new(), None);
+    let claim = Claim::stream(Kind::LeadMatter.key(matter));
+    for (event, _) in history.events() {
+        let lead = uuid::Uuid::parse_str(event.stream.key()).ok();
+        match &event.event {
+            crate::Event::Lead(Event::LeadValidated { matter: of, .. }) if *of == matter => {
+                valid.extend(lead);
+            }
+            crate::Event::Lead(Event::LeadArchived { .. }) if lead == held_by => valid.clear(),
+            crate::Event::Claim(crate::claim::Event::Claimed { holder })
+                if event.stream == claim =>
+            {
+                held_by = Some(*holder);
+            }
+            _ => {}
+        }
+    }
+    let submitted = |lead: uuid::Uuid| history.state::<Lead>(LeadId(lead)).submitted;
+    holder.is_some_and(|holder| {
+        valid
+            .iter()
+            .any(|lead| submitted(*lead) < submitted(holder))
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -82,6 +110,7 @@ proptest! {
                     .collect();
                 let claim = history.state::<Claim>(Kind::LeadMatter.key(matter));
                 prop_assert_eq!(holders, claim.holder.into_iter().collect::<Vec<_>>());
+                prop_assert!(!told_later(&history, matter, claim.holder), "the first one holds it");
             }
         }
     }

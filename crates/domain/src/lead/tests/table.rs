@@ -25,21 +25,20 @@ fn rows() -> Vec<Row<'static>> {
     use LeadState as S;
     const UNKNOWN: (&[S], &str) = (&[S::Unknown], "LEAD_NOT_FOUND");
     const SUBMITTED: (&[S], &str) = (&[S::Submitted], "LEAD_NOT_TRIAGED");
-    const DECIDABLE: &[S] = &[S::UnderReview, S::Transferred];
     const FOREIGN: (&[S], &str) = (&[S::UnderReview], "LEAD_REVIEWED_BY_ANOTHER");
     let mine = "its reviewer";
     let other = "another officer";
     vec![
-        (submit(700), "a resident", late(3), &[(&[S::Unknown], "LeadSubmitted")], "LEAD_ALREADY_SUBMITTED"),
+        (submit(700), "a resident", late(3), &[(&[S::Unknown], "LeadSubmitted + OpenLeadCounted")], "LEAD_ALREADY_SUBMITTED"),
         (triage(700), mine, late(2), &[UNKNOWN, (&[S::Submitted], "LeadTriaged"), (&[S::UnderReview], "LEAD_IS_YOURS")], "LEAD_NOT_OPEN"),
         (triage(700), other, late(7), &[(&[S::Submitted, S::UnderReview], "LeadTriaged")], "LEAD_NOT_FOUND"),
         (access(700), mine, late(2), &[UNKNOWN, SUBMITTED], "LeadAccessed"),
         (access(700), other, late(7), &[SUBMITTED, FOREIGN], "LEAD_NOT_FOUND"),
-        (validate(700, 901), mine, late(2), &[UNKNOWN, SUBMITTED, (DECIDABLE, "LeadValidated + Claimed")], "LEAD_NOT_DECIDED"),
+        (validate(700, 901), mine, late(2), &[UNKNOWN, SUBMITTED, (&[S::UnderReview], "LeadValidated + Claimed + OpenLeadSettled"), (&[S::Transferred], "LeadValidated + Claimed")], "LEAD_NOT_DECIDED"),
         (validate(700, 901), other, late(7), &[SUBMITTED, FOREIGN], "LEAD_NOT_FOUND"),
-        (reject(700), mine, late(2), &[UNKNOWN, SUBMITTED, (DECIDABLE, "LeadRejected + InvalidLeadCounted")], "LEAD_NOT_DECIDED"),
+        (reject(700), mine, late(2), &[UNKNOWN, SUBMITTED, (&[S::UnderReview], "LeadRejected + InvalidLeadCounted + OpenLeadSettled"), (&[S::Transferred], "LeadRejected + InvalidLeadCounted")], "LEAD_NOT_DECIDED"),
         (reject(700), other, late(7), &[SUBMITTED, FOREIGN], "LEAD_NOT_FOUND"),
-        (transfer(700), mine, late(2), &[UNKNOWN, SUBMITTED, (&[S::UnderReview], "LeadTransferred")], "LEAD_NOT_UNDER_REVIEW"),
+        (transfer(700), mine, late(2), &[UNKNOWN, SUBMITTED, (&[S::UnderReview], "LeadTransferred + OpenLeadSettled")], "LEAD_NOT_UNDER_REVIEW"),
         (transfer(700), other, late(7), &[SUBMITTED, FOREIGN], "LEAD_NOT_FOUND"),
         (outcome(700), mine, late(2), &[UNKNOWN, SUBMITTED, (&[S::Valid, S::Transferred], "LeadOutcomeRecorded")], "LEAD_NOT_USEFUL"),
         (outcome(700), other, late(7), &[SUBMITTED, FOREIGN], "LEAD_NOT_FOUND"),
@@ -88,11 +87,13 @@ type Situation = (&'static str, History, Command, Context, &'static str);
 #[rustfmt::skip]
 fn situations() -> Vec<Situation> {
     vec![
-        ("under_review, matter told before", under_review(), validate(700, 900), march(2, 2, 10), "LeadLinkedAsDuplicate"),
+        ("under_review, matter told before", under_review(), validate(700, 900), march(2, 2, 10), "LeadLinkedAsDuplicate + OpenLeadSettled"),
         ("transferred, matter told before", transferred(), validate(700, 900), march(2, 2, 11), "LeadLinkedAsDuplicate"),
         ("under_review, entered by an officer", base().then(of(700, submission(Source::Person(id(3)))), &march(7, 1, 8)).then(triage(700), &march(2, 1, 9)), reject(700), march(2, 2, 10), "LeadRejected"),
+        ("under_review, matter held by one submitted later", overtaking(), validate(700, 902), march(2, 4, 10), "LeadOvertaken + Released + LeadValidated + Claimed + OpenLeadSettled"),
         ("valid, closed a moment ago", valid(), archive(700), march(2, 2, 11), "ARCHIVED_TOO_EARLY"),
         ("submitted by the officer", base().then(submit(700), &march(2, 1, 8)), triage(700), march(2, 1, 9), "REVIEWER_IS_SOURCE"),
+        ("unknown, twenty leads of the person open", open_leads(), submit(700), march(3, 7, 8), "TOO_MANY_OPEN_LEADS"),
         ("unknown, three leads invalid within a month", invalid_on(&[1, 5, 6]), submit(700), march(3, 7, 8), "LEADS_THROTTLED"),
     ]
 }

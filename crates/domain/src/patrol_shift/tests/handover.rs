@@ -191,6 +191,46 @@ fn a_hand_over_that_nobody_accepted_ends_with_the_forgotten_check_out() {
     assert_eq!(state.crew[&id(3)].checked_out, Some(clock("14:00:00")));
 }
 
+fn left(history: &History) -> Vec<HazardId> {
+    shift(history).items_not_taken_over().into_iter().collect()
+}
+
+#[test]
+fn what_nobody_took_over_stays_open_with_the_shift_until_somebody_does() {
+    let offered = handed_over();
+    assert_eq!(left(&offered), [id(500)]);
+    let declined = offered.clone().then(decline(), &person(5, "12:50:00"));
+    assert_eq!(left(&declined), [id(500)]);
+    // Who offered it goes; somebody else is still there.
+    let other = offered.then(check_in(4, "12:45:00"), &person(4, "12:45:00"));
+    let gone = other.then(check_out(3, None), &person(3, "12:50:00"));
+    assert_eq!(shift(&gone).handover, None);
+    assert_eq!(left(&gone), [id(500)]);
+    // They hand it over in their turn, and it is taken over.
+    let again = edited(hand_over(4, 5), |command| {
+        if let Command::HandOver { open_items, .. } = command {
+            *open_items = vec![id(500)];
+        }
+    });
+    let taken = gone
+        .clone()
+        .then(again, &person(4, "13:00:00"))
+        .then(accept("13:05:00"), &person(5, "13:05:00"));
+    assert_eq!(left(&taken), []);
+    // Nobody does: it is there when the shift is over.
+    let over = gone.then(check_out(4, None), &person(4, "13:30:00"));
+    assert_eq!(shift(&over).state, ShiftState::Completed);
+    assert_eq!(left(&over), [id(500)]);
+}
+
+#[test]
+fn what_is_named_anew_takes_the_place_of_the_offer_and_what_is_forgotten_is_kept() {
+    let anew = handed_over().then(with_items(Vec::new()), &person(3, "12:45:00"));
+    assert_eq!(left(&anew), []);
+    let forgotten = handed_over().then(auto_check_out(), &by_system(clock("14:30:00")));
+    assert_eq!(left(&forgotten), [id(500)]);
+}
+
 #[test]
 fn a_shift_is_handed_over_a_bounded_number_of_times() {
     let cx = person(3, "12:40:00");
