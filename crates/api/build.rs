@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Ties each request type to its RPC, for `session::Rpc`.
+/// Ties each request type to its RPC, for `session::Rpc` and `session::StreamingRpc`.
 fn rpcs(descriptors: &FileDescriptorSet) -> String {
     let mut code = String::new();
     for file in &descriptors.file {
@@ -36,8 +36,13 @@ fn rpcs(descriptors: &FileDescriptorSet) -> String {
                 let of_package = format!(".{package}.");
                 let request = rpc.input_type().trim_start_matches(&of_package);
                 let response = rpc.output_type().trim_start_matches(&of_package);
+                let of = if rpc.server_streaming() {
+                    "StreamingRpc"
+                } else {
+                    "Rpc"
+                };
                 code.extend([format!(
-                    "impl Rpc for crate::wire::{request} {{\n    \
+                    "impl {of} for crate::wire::{request} {{\n    \
                      type Response = crate::wire::{response};\n    \
                      const PATH: &'static str = \"{path}\";\n}}\n"
                 )]);

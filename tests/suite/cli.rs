@@ -69,6 +69,12 @@ fn the_help_of_every_command_is_as_written_down() {
         "log info",
         "log scrub",
         "log accept-loss",
+        "projections status",
+        "projections rebuild",
+        "projections compare",
+        "projections switch",
+        "projections rollback",
+        "projections retire",
     ] {
         assert!(
             all.contains(&format!("$ benniu {verb} --help")),
@@ -139,6 +145,8 @@ fn a_missing_folder_exits_3_and_says_what_to_do_next() {
         (&["coverage"], &[]),
         (&["backup"], &["--to", to]),
         (&["log", "info"], &[]),
+        (&["projections", "status"], &[]),
+        (&["projections", "rebuild"], &["balances"]),
         (&["log", "accept-loss"], &["--as", "admin"]),
     ] {
         let ran = folder.run(name, args).exits(3);

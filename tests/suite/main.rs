@@ -20,6 +20,7 @@ mod town;
 mod awards;
 mod backup;
 mod batches;
+mod builds;
 mod cli;
 mod consistency;
 mod damage;

@@ -15,6 +15,7 @@ fn ask_everything(folder: &Folder) {
     folder.run(&["balance"], &[&person, "--json"]).exits(0);
     folder.run(&["coverage"], &["--json"]).exits(0);
     folder.run(&["log", "info"], &["--json"]).exits(0);
+    folder.run(&["projections", "status"], &[]).exits(0);
     let to = folder.data().with_file_name("backup");
     let to = to.to_str().expect("temporary folders have plain names");
     folder.run(&["backup"], &["--to", to]).exits(0);

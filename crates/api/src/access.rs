@@ -449,6 +449,17 @@ pub const TABLE: &[(&str, Requirement)] = &[
         "/benniu.v1.PrincipalService/SuspendPrincipal",
         Administrator,
     ),
+    ("/benniu.v1.ProjectionService/CancelRebuild", Administrator),
+    ("/benniu.v1.ProjectionService/CompareBuilds", Administrator),
+    (
+        "/benniu.v1.ProjectionService/ListProjections",
+        RegisteredPrincipal,
+    ),
+    ("/benniu.v1.ProjectionService/RetireBuild", Administrator),
+    ("/benniu.v1.ProjectionService/RollBackBuild", Administrator),
+    ("/benniu.v1.ProjectionService/StartRebuild", Administrator),
+    ("/benniu.v1.ProjectionService/SwitchBuild", Administrator),
+    ("/benniu.v1.ProjectionService/WatchRebuild", Administrator),
     (
         "/benniu.v1.ReactionService/ListReactions",
         RegisteredPrincipal,

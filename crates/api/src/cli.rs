@@ -11,7 +11,9 @@ mod demo;
 mod household;
 mod import;
 mod init;
+mod local;
 mod log;
+mod projections;
 mod redemption;
 mod replay;
 mod report;
@@ -67,6 +69,7 @@ enum Command {
     Backup(backup::Args),
     Restore(restore::Args),
     Log(log::Args),
+    Projections(projections::Args),
     Bench(bench::Args),
 }
 
@@ -150,6 +153,7 @@ pub async fn main() -> ExitCode {
         Command::Backup(args) => backup::run(args).await,
         Command::Restore(args) => restore::run(args).await,
         Command::Log(args) => log::run(args).await,
+        Command::Projections(args) => projections::run(args).await,
         Command::Bench(args) => bench::run(args).await,
     };
     let Err(failure) = done else {

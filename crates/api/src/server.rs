@@ -88,7 +88,8 @@ pub async fn run(
             .register_encoded_file_descriptor_set(wire::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    let services = Services::new(backend.clone());
+    let (ends, ending_of_watches) = tokio::sync::watch::channel(false);
+    let services = Services::new(backend.clone(), ending_of_watches);
     let routes = Routes::new(health_service)
         .add_service(described().build_v1()?)
         .add_service(described().build_v1alpha()?);
@@ -107,6 +108,7 @@ pub async fn run(
         points_service_server::PointsServiceServer,
         policy_service_server::PolicyServiceServer,
         principal_service_server::PrincipalServiceServer,
+        projection_service_server::ProjectionServiceServer,
         reaction_service_server::ReactionServiceServer,
         redemption_service_server::RedemptionServiceServer,
         report_service_server::ReportServiceServer,
@@ -127,6 +129,8 @@ pub async fn run(
             TcpListenerStream::new(listener),
             async move {
                 shutdown.await;
+                // What is watched never ends by itself.
+                ends.send_replace(true);
                 // The receiver is gone only if serving has ended by itself.
                 let _ = ending.send(());
             },

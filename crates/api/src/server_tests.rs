@@ -29,6 +29,8 @@ use crate::services::Services;
 use crate::session::{PRINCIPAL_KEY, Session, reason, timestamp};
 use crate::wire;
 
+mod rebuilding;
+
 const ADMIN: &str = "admin";
 
 fn start() -> Instant {
@@ -441,7 +443,8 @@ async fn an_address_that_others_can_reach_is_refused() {
 #[tokio::test]
 async fn more_requests_than_the_bound_are_refused_with_a_hint() {
     use tonic::codegen::{Service as _, http};
-    let services = Services::new(backend().await);
+    let (_serving, ending) = tokio::sync::watch::channel(false);
+    let services = Services::new(backend().await, ending);
     let inner = wire::hazard_service_server::HazardServiceServer::new(services);
     let mut gate = Gate::bounded(inner, backend().await, 0);
     let request = http::Request::builder()

@@ -18,6 +18,7 @@ pub mod person;
 pub mod points;
 pub mod policy;
 pub mod principal;
+pub mod projection;
 pub mod reaction;
 pub mod redemption;
 pub mod report;
@@ -26,8 +27,11 @@ pub mod team;
 pub mod unit;
 pub mod zone;
 
+use std::sync::Arc;
+
 use domain::Command;
 use eventlog::execute::Request as ExecuteRequest;
+use tokio::sync::{Semaphore, watch};
 use tonic::{Request, Response, Status};
 
 use crate::backend::Backend;
@@ -39,12 +43,23 @@ use crate::{status, wire};
 #[derive(Clone)]
 pub struct Services {
     backend: Backend,
+    /// Becomes true when the server ends, which ends what is watched.
+    ending: watch::Receiver<bool>,
+    /// Bounds what is watched at once.
+    watches: Arc<Semaphore>,
+    /// Bounds the comparisons of builds at once.
+    comparisons: Arc<Semaphore>,
 }
 
 impl Services {
-    /// The services over this back end.
-    pub const fn new(backend: Backend) -> Self {
-        Self { backend }
+    /// The services over this back end, until `ending` becomes true.
+    pub fn new(backend: Backend, ending: watch::Receiver<bool>) -> Self {
+        Self {
+            backend,
+            ending,
+            watches: Arc::new(Semaphore::new(projection::WATCHES_MAX)),
+            comparisons: Arc::new(Semaphore::new(projection::COMPARISONS_MAX)),
+        }
     }
 
     /// Parses a command request, submits it and answers with the receipt.

@@ -26,6 +26,14 @@ pub trait Rpc: prost::Message + 'static {
     const PATH: &'static str;
 }
 
+/// A request that belongs to exactly one RPC that answers with a stream.
+pub trait StreamingRpc: prost::Message + 'static {
+    /// What the stream is made of.
+    type Response: prost::Message + Default + 'static;
+    /// `/package.Service/Method`.
+    const PATH: &'static str;
+}
+
 include!(concat!(env!("OUT_DIR"), "/rpcs.rs"));
 
 /// A connection in one principal's name; cheap to clone.
@@ -93,6 +101,35 @@ impl Session {
     /// # Errors
     /// The status the server answers with, or `UNAVAILABLE` if it does not.
     pub async fn call<R: Rpc>(&self, request: R) -> Result<R::Response, Status> {
+        let (mut grpc, request) = self.prepare(request).await?;
+        let codec = tonic_prost::ProstCodec::<R, R::Response>::default();
+        let path = tonic::codegen::http::uri::PathAndQuery::from_static(R::PATH);
+        grpc.unary(request, path, codec)
+            .await
+            .map(tonic::Response::into_inner)
+    }
+
+    /// Calls the RPC that the request belongs to, and gives the stream that answers it.
+    ///
+    /// # Errors
+    /// The status the server answers with, or `UNAVAILABLE` if it does not.
+    pub async fn watch<R: StreamingRpc>(
+        &self,
+        request: R,
+    ) -> Result<tonic::Streaming<R::Response>, Status> {
+        let (mut grpc, request) = self.prepare(request).await?;
+        let codec = tonic_prost::ProstCodec::<R, R::Response>::default();
+        let path = tonic::codegen::http::uri::PathAndQuery::from_static(R::PATH);
+        grpc.server_streaming(request, path, codec)
+            .await
+            .map(tonic::Response::into_inner)
+    }
+
+    /// Puts the principal and the door before a request, and waits for the connection.
+    async fn prepare<R>(
+        &self,
+        request: R,
+    ) -> Result<(tonic::client::Grpc<Channel>, tonic::Request<R>), Status> {
         let mut request = tonic::Request::new(request);
         request
             .metadata_mut()
@@ -105,11 +142,7 @@ impl Session {
         grpc.ready()
             .await
             .map_err(|error| Status::unavailable(error.to_string()))?;
-        let codec = tonic_prost::ProstCodec::<R, R::Response>::default();
-        let path = tonic::codegen::http::uri::PathAndQuery::from_static(R::PATH);
-        grpc.unary(request, path, codec)
-            .await
-            .map(tonic::Response::into_inner)
+        Ok((grpc, request))
     }
 }
 

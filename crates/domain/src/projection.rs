@@ -71,7 +71,10 @@ impl Projection {
     }
 
     /// The candidate that is meant: the one named, or the only one.
-    fn candidate(&self, named: Option<u32>) -> Result<u32, Refusal> {
+    ///
+    /// # Errors
+    /// The refusal where that is none, or not one.
+    pub fn candidate(&self, named: Option<u32>) -> Result<u32, Refusal> {
         let mut all = self.candidates.keys().copied();
         match (named, all.next(), all.next()) {
             (Some(build), ..) if self.candidates.contains_key(&build) => Ok(build),

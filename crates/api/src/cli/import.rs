@@ -4,14 +4,13 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use domain::ids::{PrincipalId, derived};
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 use tonic::{Code, Status};
 
+use super::local::Local;
 use super::{Failure, serve};
 use crate::import::{self, File, Report};
 use crate::session::Session;
-use crate::{folder, server, wire};
+use crate::{folder, wire};
 
 /// Bring records of another system in, as one batch that a second person approves
 ///
@@ -88,36 +87,15 @@ async fn on_folder(dir: &Path, args: &Boston311, files: &[File]) -> Result<Repor
         };
         folder::bear(dir, &birth).await?;
     }
-    let (backend, _) = folder::open(dir).await?;
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let url = format!("http://{}", listener.local_addr()?);
-    let (stop, stopped) = oneshot::channel::<()>();
-    let serving = tokio::spawn(server::run(listener, backend.clone(), async {
-        // The sender is dropped where the import fails: that ends serving too.
-        let _ = stopped.await;
-    }));
+    let local = Local::open(dir).await?;
     let brought = async {
         if fresh {
-            register_approver(&url, args).await?;
+            register_approver(&local.url, args).await?;
         }
-        bring(&url, args, files).await
+        bring(&local.url, args, files).await
     };
     let brought = brought.await;
-    drop(stop);
-    serving
-        .await
-        .map_err(Failure::could_not)?
-        .map_err(Failure::could_not)?;
-    // Reactions and timers have caught up before the folder is left.
-    let head = backend.executor.log().head().position;
-    if let Err(error) = backend
-        .consequences
-        .wait(head, crate::reading::READ_WAIT_MAX)
-        .await
-    {
-        tracing::warn!(%error, "what follows from the import is not all in; serving goes on with it");
-    }
-    backend.stop().await.map_err(Failure::could_not)?;
+    local.close().await?;
     brought
 }
 

@@ -53,23 +53,32 @@ pub(super) enum Opened {
 }
 
 impl Source {
+    /// Connects, if a server is asked; nothing is read of a folder.
+    pub(super) async fn session(&self) -> Result<Option<Session>, Failure> {
+        let Some(url) = &self.place.server else {
+            return Ok(None);
+        };
+        let session = Session::connect(url, &self.subject).await;
+        session.map(Some).map_err(Failure::could_not)
+    }
+
+    /// The folder that is asked.
+    pub(super) fn folder(&self) -> Result<&Path, Failure> {
+        let needed = || Failure::Usage("--server or --data is needed".to_owned());
+        self.place.data.as_deref().ok_or_else(needed)
+    }
+
     /// Connects, or reads the folder.
     pub(super) async fn open(&self) -> Result<Opened, Failure> {
-        match (&self.place.server, &self.place.data) {
-            (Some(url), _) => {
-                let session = Session::connect(url, &self.subject).await;
-                Ok(Opened::Server(session.map_err(Failure::could_not)?))
-            }
-            (None, Some(dir)) => {
-                let log = Box::new(read(dir)?);
-                let models = Models::of(&*log).map_err(Failure::could_not)?;
-                Ok(Opened::Folder {
-                    log,
-                    models: Box::new(models),
-                })
-            }
-            (None, None) => Err(Failure::Usage("--server or --data is needed".to_owned())),
+        if let Some(session) = self.session().await? {
+            return Ok(Opened::Server(session));
         }
+        let log = Box::new(read(self.folder()?)?);
+        let models = Models::of(&*log).map_err(Failure::could_not)?;
+        Ok(Opened::Folder {
+            log,
+            models: Box::new(models),
+        })
     }
 }
 
