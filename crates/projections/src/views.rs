@@ -464,6 +464,8 @@ impl Source {
         file.extend_from_slice(&header);
         file.extend_from_slice(&crc32fast::hash(&header).to_le_bytes());
         file.extend_from_slice(&body);
+        // There may be no pack yet.
+        fs::create_dir_all(self.folder()?)?;
         write(&self.folder()?.join(MANIFEST), &file)
     }
 
