@@ -24,7 +24,10 @@ pub const READ_WAIT_MAX: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Waited {
     epoch: u32,
+    /// What the caller must see.
     position: u64,
+    /// The log's end at the start: nobody is sent back in time by a restart.
+    opened_at: u64,
     simulated_clock: bool,
     stuck_reactions: Vec<wire::StuckReaction>,
 }
@@ -50,11 +53,11 @@ impl Backend {
             None if consistency.with_consequences => head.position,
             None => 0,
         };
-        // Nobody is sent back in time by a restart.
         let position = asked.max(self.engine.opened_at());
         let mut waited = Waited {
             epoch: head.epoch,
-            position,
+            position: asked,
+            opened_at: self.engine.opened_at(),
             simulated_clock: self.simulated_clock,
             stuck_reactions: Vec::new(),
         };
@@ -169,7 +172,12 @@ impl Waited {
         slot: &'a Slot<M>,
     ) -> Result<RwLockReadGuard<'a, Build<M>>, Status> {
         let build = ready(slot)?;
-        if build.position < self.position {
+        // A fenced model is served stale, with its position, to whoever asks for none.
+        let least = match build.fault {
+            Some(_) => self.position,
+            None => self.position.max(self.opened_at),
+        };
+        if build.position < least {
             return Err(standing_still());
         }
         Ok(build)

@@ -161,6 +161,28 @@ pub(crate) fn stored_builds(views: &Path, model: &str) -> Vec<(u32, u32)> {
     names.filter_map(parse).collect()
 }
 
+/// Removes the folders of models that there are no more, and snapshots in the form they had before
+/// they had pages (`*.view`).
+pub(crate) fn remove_foreign(views: &Path, models: &[&str]) {
+    for entry in fs::read_dir(views).into_iter().flatten().flatten() {
+        let (name, path) = (entry.file_name(), entry.path());
+        let Some(name) = name.to_str() else { continue };
+        let removed = if path.is_dir() && !models.contains(&name) {
+            fs::remove_dir_all(&path)
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "view")
+        {
+            fs::remove_file(&path)
+        } else {
+            continue;
+        };
+        if let Err(error) = removed {
+            tracing::warn!(file = %path.display(), %error, "a snapshot of no model stays");
+        }
+    }
+}
+
 /// Removes the snapshot of a build that is gone.
 pub(crate) fn remove(views: &Path, model: &str, build: u32, schema_version: u32) {
     let folder = folder(views, model, build, schema_version);

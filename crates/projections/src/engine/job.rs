@@ -329,10 +329,14 @@ impl Shared {
             }
         }
         for target in &job.targets {
-            if target.build.standing().fault.is_some() {
+            let fenced = target.build.standing().fault.is_some();
+            if !fenced || target.kind == Kind::Joins {
+                // One that met a fault is fed no more; it is served, or shown, as it stands.
+                target.build.set_phase(Phase::Following);
+            }
+            if fenced {
                 continue;
             }
-            target.build.set_phase(Phase::Following);
             let Some(model) = self.models.named(target.model) else {
                 continue;
             };

@@ -13,7 +13,7 @@ use super::{FOLLOW_EVENTS, Feed, Options, Shared, THREADS_MAX, Upkeep, threads};
 use crate::Models;
 use crate::build::Phase;
 use crate::feed::Decoder;
-use crate::views::Belongs;
+use crate::views::{self, Belongs};
 
 impl Shared {
     /// Takes what snapshots there are, and begins to fold what has none.
@@ -28,6 +28,9 @@ impl Shared {
             && let Err(error) = std::fs::create_dir_all(views)
         {
             tracing::warn!(%error, "there is no folder for snapshots");
+        }
+        if let Some(views) = &options.views {
+            views::remove_foreign(views, Models::NAMES);
         }
         let mut loaded = 0;
         for model in models.all() {

@@ -155,7 +155,12 @@ async fn a_model_that_panics_is_fenced_and_stops_no_other() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unreadable_event_fences_only_the_models_that_want_it() {
     let mut history = History::whole().await;
-    let engine = engine(&history, Options::default()).await;
+    let folder = TempDir::new().expect("a folder");
+    let options = Options {
+        views: Some(folder.path().to_owned()),
+        ..Options::default()
+    };
+    let engine = engine(&history, options.clone()).await;
     let key: domain::ids::CampaignId = id(9);
     history
         .unreadable(domain::StreamName::new("campaign", key))
@@ -175,7 +180,7 @@ async fn an_unreadable_event_fences_only_the_models_that_want_it() {
         );
     }
     history.acts("activities", started(2)).await;
-    let again = loop {
+    let found = loop {
         let health = engine.build("activities", 2);
         match health.and_then(|health| health.fault) {
             Some(fault) => break fault,
@@ -185,11 +190,21 @@ async fn an_unreadable_event_fences_only_the_models_that_want_it() {
     let compared = engine.compare("activities", 2, 10).await;
     assert_eq!(
         compared,
-        Err(CompareError::Fault(again)),
+        Err(CompareError::Fault(found)),
         "as long as the event is unreadable"
     );
     assert!(engine.models().activities.read().fault.is_some());
+    let stale = engine.models().activities.read().position;
     engine.stop().await;
+    let again = self::engine(&history, options).await;
+    until(|| again.models().activities.read().fault.is_some()).await;
+    until(|| again.models().activities.read().phase == Phase::Following).await;
+    assert_eq!(
+        again.models().activities.read().position,
+        stale,
+        "served stale after a restart too"
+    );
+    again.stop().await;
 }
 
 fn started(build: u32) -> projection::Event {
