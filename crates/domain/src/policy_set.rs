@@ -7,6 +7,8 @@
 //! one of its own takes that of the unit above. Files are only input: the text is in the event.
 
 mod leads;
+#[cfg(test)]
+mod table;
 
 use std::sync::Arc;
 
