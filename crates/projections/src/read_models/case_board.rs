@@ -312,7 +312,7 @@ fn change(case: &mut Case, event: &hazard::Event, fact: &Fact<'_>) {
             drop_passed(case, fact.occurred_at());
         }
         E::DeadlineSet {
-            purpose: Purpose::ReportUp,
+            purpose: Purpose::ReportUp | Purpose::Reinspection,
             ..
         } => {}
         E::DeadlineSet { deadline, .. } => {
@@ -371,7 +371,7 @@ fn change(case: &mut Case, event: &hazard::Event, fact: &Fact<'_>) {
 
 impl ReadModel for CaseBoard {
     const NAME: &'static str = "case_board";
-    const SCHEMA_VERSION: u32 = 3;
+    const SCHEMA_VERSION: u32 = 4;
     type Key = HazardId;
     type Partition = CaseSlot;
     type Entry = Option<Entry>;
