@@ -446,6 +446,26 @@ async fn a_moved_unit_rolls_up_and_is_named_as_of_each_date() {
         effective_from: Some(timestamp(noon)),
     };
     town.done(ADMIN, request).await;
+    // A name that was decided and taken back is as if it had never been.
+    let request = wire::RenameUnitRequest {
+        command_id: town.id(),
+        unit_id: community().to_string(),
+        name: "mistaken".to_owned(),
+        effective_from: Some(timestamp(noon - Duration::hours(1))),
+    };
+    town.done(ADMIN, request).await;
+    let withdraw = || wire::WithdrawUnitChangeRequest {
+        command_id: town.id(),
+        unit_id: community().to_string(),
+        change: wire::UnitChange::Name.into(),
+        effective_from: Some(timestamp(noon - Duration::hours(1))),
+    };
+    town.done(ADMIN, withdraw()).await;
+    refused(
+        town.by(ADMIN).call(withdraw()).await,
+        Code::NotFound,
+        "CHANGE_NOT_FOUND",
+    );
     let request = wire::RenameUnitRequest {
         command_id: town.id(),
         unit_id: community().to_string(),

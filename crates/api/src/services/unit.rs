@@ -38,6 +38,12 @@ service! {
                 parent: parse::optional_id("parent_id", &r.parent_id)?,
                 effective_from: parse::optional_instant("effective_from", r.effective_from)?,
             };
+        withdraw_unit_change(r: WithdrawUnitChangeRequest) -> WithdrawUnitChangeResponse =
+            Command::WithdrawUnitChange {
+                unit: parse::id("unit_id", &r.unit_id)?,
+                change: parse::choice::<wire::UnitChange>("change", r.change)?,
+                effective_from: parse::instant("effective_from", r.effective_from)?,
+            };
         split_unit(r: SplitUnitRequest) -> SplitUnitResponse =
             Command::SplitUnit {
                 unit: parse::id("unit_id", &r.unit_id)?,

@@ -75,7 +75,7 @@ fn check_successor(world: &World, successor: UnitId, level: Option<UnitLevel>) -
 pub(super) fn decide(command: &Command, world: &World, cx: &Context) -> Result<Decision, Stop> {
     let (by, _) = Genesis::administrator(world, cx)?;
     match command {
-        Command::FoundUnit { .. } => Ok(Decision::new()),
+        Command::FoundUnit { .. } | Command::WithdrawUnitChange { .. } => Ok(Decision::new()),
         Command::RenameUnit {
             unit,
             name,
