@@ -141,7 +141,7 @@ pub(crate) fn show(
             parent_id: parent.map_or_else(String::new, |parent| parent.to_string()),
             from: Some(answer::instant(from)),
         });
-    let taken = row.taken_in.iter().map(|(_, unit)| unit.to_string());
+    let taken = row.unit.taken_in.iter().map(|(_, unit)| unit.to_string());
     let path = build.path(id, at);
     Ok(wire::GetUnitResponse {
         unit: Some(unit(id, row, at)),

@@ -84,6 +84,8 @@ pub struct Unit {
     pub zone: Option<chrono_tz::Tz>,
     /// How it ends, once that is decided.
     pub end: Option<End>,
+    /// Units whose place it takes, alone or with others, and from when on.
+    pub taken_in: Vec<(Instant, UnitId)>,
 }
 
 /// What can be asked.
@@ -245,7 +247,7 @@ pub enum Event {
         /// The administrator who decided it.
         by: PersonId,
     },
-    /// It takes over from others that end.
+    /// It takes over, alone or with others, from units that end.
     UnitsTakenIn {
         /// From whom.
         units: Vec<UnitId>,
@@ -367,8 +369,14 @@ impl Aggregate for Unit {
                     rest: *into,
                 });
             }
-            // Who takes over goes on as it was.
-            Event::UnitsTakenIn { .. } => {}
+            Event::UnitsTakenIn {
+                units,
+                effective_from,
+                ..
+            } => {
+                let taken_in = units.iter().map(|unit| (*effective_from, *unit));
+                self.taken_in.extend(taken_in);
+            }
         }
     }
 }

@@ -123,7 +123,7 @@ fn the_table_of_every_command_in_every_state() {
         row(rename(105, "new", None), cx, [unknown_unit, "UnitRenamed", later, "UnitRenamed", "UNIT_HAS_ENDED"]),
         row(put(105, 200, None), cx, [unknown_unit, "UnitMoved", "UnitMoved", "UnitMoved", "UNIT_HAS_ENDED"]),
         row(withdraw(105, UnitChange::Name, MARCH), cx, [unknown_unit, unknown_change, "UnitChangeWithdrawn", unknown_change, unknown_change]),
-        row(split(105, &[102, 103], None), cx, [unknown_unit, "UnitSplit", later, "UNIT_HAS_ENDED", "UNIT_HAS_ENDED"]),
+        row(split(105, &[102, 103], None), cx, [unknown_unit, "UnitSplit + UnitsTakenIn + UnitsTakenIn", later, "UNIT_HAS_ENDED", "UNIT_HAS_ENDED"]),
         row(merge(&[105], 102, None), cx, [unknown_unit, "UnitsTakenIn + UnitsMerged", later, "UNIT_HAS_ENDED", "UNIT_HAS_ENDED"]),
     ];
     let given = "Each command is given by an administrator on 1 February 2024, to take effect at once; \
@@ -189,7 +189,8 @@ fn a_change_is_withdrawn_until_it_takes_effect_and_what_held_before_goes_on() {
     // Nothing is left of it: earlier changes can be decided, and it is withdrawn once.
     back.refuses(name.clone(), &before, Refusal::ChangeNotFound);
     let sooner = split(101, &[102, 103], Some(MARCH));
-    assert_eq!(back.outcome(sooner, &before), "UnitSplit");
+    let outcome = back.outcome(sooner, &before);
+    assert_eq!(outcome, "UnitSplit + UnitsTakenIn + UnitsTakenIn");
     // What holds stays, also what held from the founding on.
     history.refuses(name, &admin(MARCH), Refusal::ChangeInEffect);
     let founding = withdraw(101, UnitChange::Name, "2024-01-01T00:00:00Z");
@@ -418,4 +419,44 @@ proptest! {
             let _ = (unit.parent(stamp.occurred_at), unit.name(stamp.recorded_at), unit.ended(stamp.recorded_at));
         }
     }
+}
+
+#[test]
+fn who_did_not_move_yet_counts_with_every_unit_that_theirs_was_split_or_merged_into() {
+    use crate::member::{self, Member};
+    let history = county()
+        .then(split(101, &[102, 103], Some(MARCH)), &admin(NOW))
+        .then(merge(&[102], 104, Some(APRIL)), &admin(MARCH));
+    let counts = |history: &History, unit: u128, person: u128, day: &str| {
+        let found = Member::counted(&history.world(), id(unit), id(person), at(day));
+        found.is_ok()
+    };
+    let day_before = "2024-02-29T23:59:59Z";
+    for successor in [102, 103] {
+        assert!(!counts(&history, successor, 3, day_before));
+        assert!(counts(&history, successor, 3, MARCH));
+    }
+    assert!(!counts(&history, 104, 3, MARCH));
+    assert!(counts(&history, 104, 3, APRIL), "over two successions");
+    // Who is known in the unit itself is what that says; who was none before is none after.
+    let suspended = history
+        .clone()
+        .and_member(id(8), crate::member::MemberKind::Volunteer, None)
+        .and::<Member>(
+            Member::key(id(103), id(8)),
+            member::Event::MemberApplied {
+                community: id(103),
+                person: id(8),
+                kind: crate::member::MemberKind::Volunteer,
+                under_14: false,
+            },
+            at(MARCH),
+        );
+    assert!(counts(&suspended, 102, 8, MARCH));
+    assert!(!counts(&suspended, 103, 8, MARCH));
+    assert!(!counts(&history, 102, 9, MARCH));
+    // Roles do not go along: the captain of the unit that ended leads neither successor.
+    let captain = by(id(2), at(MARCH));
+    let found = Member::approver(&history.world(), id(102), &captain);
+    assert!(found.is_err());
 }
