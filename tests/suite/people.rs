@@ -429,6 +429,77 @@ async fn a_unit_splits_while_items_are_open_and_each_has_one_owner_before_and_af
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_did_not_move_yet_checks_in_and_files_late_at_every_successor_of_a_split_community() {
+    let mut town = Town::with_volunteers(2).await;
+    let (east, west) = split(&town).await;
+    let geojson = std::fs::read_to_string(crate::harness::repository().join("demo/zones.geojson"));
+    let geojson = geojson.expect("the drawn zones");
+    for successor in [east, west] {
+        let request = wire::AdoptZonePlanRequest {
+            command_id: town.id(),
+            community_id: successor.to_string(),
+            geojson: geojson.clone(),
+            effective_from: None,
+        };
+        town.done(ADMIN, request).await;
+    }
+    let from = at("2024-07-05T11:00:00Z");
+    let shift = town.id();
+    let request = wire::PlanShiftRequest {
+        community_id: east.to_string(),
+        route: Vec::new(),
+        ..town.plan(&shift, 0, from)
+    };
+    town.done(ADMIN, request).await;
+    let sign_up = || wire::SignUpRequest {
+        command_id: town.id(),
+        shift_id: shift.clone(),
+        person_id: volunteer(0).to_string(),
+    };
+    // Until the day of the split they are no member there.
+    let answer = town.by(ADMIN).call(sign_up()).await;
+    refused(answer, Code::FailedPrecondition, "MEMBER_NOT_ACTIVE");
+    town.advance(from).await;
+    let request = wire::SignUpRequest {
+        command_id: town.id(),
+        shift_id: shift.clone(),
+        person_id: volunteer(0).to_string(),
+    };
+    town.done(ADMIN, request).await;
+    let check_in = town.check_in(&shift, volunteer(0));
+    town.done(ADMIN, check_in).await;
+    town.advance(from + Duration::hours(2)).await;
+    let request = wire::CheckOutRequest {
+        command_id: town.id(),
+        shift_id: shift.clone(),
+        person_id: volunteer(0).to_string(),
+        at: None,
+    };
+    town.done(ADMIN, request).await;
+    let verification = town.verification(&shift, volunteer(0));
+    town.done(ADMIN, verification).await;
+    assert_eq!(town.balance(volunteer(0)).await.granted, 50);
+    // The other one walked in the west and files it; before the split that was another community.
+    let file = |town: &Town, start: Instant| wire::FileLateShiftRequest {
+        command_id: town.id(),
+        shift_id: town.id(),
+        community_id: west.to_string(),
+        zone_id: town.zone(1).to_owned(),
+        parts: vec![wire::FiledPart {
+            person_id: volunteer(1).to_string(),
+            from: Some(timestamp(start)),
+            until: Some(timestamp(start + Duration::hours(1))),
+        }],
+        reason: "the app was down".to_owned(),
+    };
+    let early = file(&town, at("2024-07-04T12:00:00Z"));
+    let answer = town.by(ADMIN).call(early).await;
+    refused(answer, Code::FailedPrecondition, "MEMBER_NOT_ACTIVE");
+    town.done(ADMIN, file(&town, at("2024-07-05T11:00:00Z")))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_moved_unit_rolls_up_and_is_named_as_of_each_date() {
     let mut town = Town::with_volunteers(1).await;
     let other = found(
@@ -446,6 +517,26 @@ async fn a_moved_unit_rolls_up_and_is_named_as_of_each_date() {
         effective_from: Some(timestamp(noon)),
     };
     town.done(ADMIN, request).await;
+    // A name that was decided and taken back is as if it had never been.
+    let request = wire::RenameUnitRequest {
+        command_id: town.id(),
+        unit_id: community().to_string(),
+        name: "mistaken".to_owned(),
+        effective_from: Some(timestamp(noon - Duration::hours(1))),
+    };
+    town.done(ADMIN, request).await;
+    let withdraw = || wire::WithdrawUnitChangeRequest {
+        command_id: town.id(),
+        unit_id: community().to_string(),
+        change: wire::UnitChange::Name.into(),
+        effective_from: Some(timestamp(noon - Duration::hours(1))),
+    };
+    town.done(ADMIN, withdraw()).await;
+    refused(
+        town.by(ADMIN).call(withdraw()).await,
+        Code::NotFound,
+        "CHANGE_NOT_FOUND",
+    );
     let request = wire::RenameUnitRequest {
         command_id: town.id(),
         unit_id: community().to_string(),

@@ -72,6 +72,7 @@ async fn a_hazard_and_a_person_are_replayed_event_by_event() {
                 "DeadlineSet",
                 "OwnerAssigned",
                 "RectificationClaimed",
+                "DeadlineSet",
                 "ReinspectionPassed",
                 "HazardClosedOut",
             ]

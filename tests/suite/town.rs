@@ -610,7 +610,7 @@ impl Town {
             command_id: self.id(),
             hazard_id: hazard_id.to_owned(),
             passed: true,
-            reason: String::new(),
+            ..Default::default()
         }
     }
 

@@ -573,6 +573,7 @@ pub const TABLE: &[(&str, Requirement)] = &[
     ),
     ("/benniu.v1.UnitService/RenameUnit", Administrator),
     ("/benniu.v1.UnitService/SplitUnit", Administrator),
+    ("/benniu.v1.UnitService/WithdrawUnitChange", Administrator),
     ("/benniu.v1.ZoneService/AdoptZonePlan", RegisteredPrincipal),
     ("/grpc.health.v1.Health/Check", Open),
     ("/grpc.health.v1.Health/Watch", Open),

@@ -322,6 +322,7 @@ choices! {
         Filed, FilingRejected
     } unspecified Unknown;
     SessionType = domain::dispute::SessionType { Joint, Separate, Persuasion };
+    UnitChange = domain::unit::UnitChange { Name, Parent };
     UnitLevel = domain::unit::UnitLevel { City, District, Station, Community, Grid };
     Urgency = domain::hazard::Urgency { Red, Yellow, Blue };
 }

@@ -161,5 +161,5 @@ fn every_command_carries_its_id_first_and_answers_with_a_receipt() {
             }
         }
     }
-    assert_eq!(commands, 164);
+    assert_eq!(commands, 165);
 }

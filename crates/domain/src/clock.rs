@@ -77,3 +77,48 @@ impl Aggregate for SimulatedClock {
         self.stands_at = Some(*to);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state_table::{check, row};
+    use crate::testing::{History, at, by, id};
+
+    const BORN: &str = "2024-07-01T00:00:00Z";
+    const MOVED: &str = "2024-07-03T00:00:00Z";
+
+    fn born(clock: ClockKind) -> History {
+        History::given(crate::genesis::birth(clock, id(1), at(BORN)))
+    }
+
+    fn advance(to: &str) -> Command {
+        Command::AdvanceClock { to: at(to) }
+    }
+
+    #[test]
+    fn the_table_of_moving_every_sort_of_clock() {
+        let cx = by(id(1), at(BORN));
+        let simulated = born(ClockKind::Simulated);
+        let moved = simulated.clone().then(advance(MOVED), &cx);
+        let states = [History::default(), born(ClockKind::Real), simulated, moved];
+        let place = |history: &History| {
+            let stands_at = history.state::<SimulatedClock>(KEY).stands_at;
+            let clock = history.state::<Genesis>(crate::genesis::KEY).clock;
+            match (clock, stands_at) {
+                (None, _) => "no log".to_owned(),
+                (Some(ClockKind::Real), _) => "real".to_owned(),
+                (Some(ClockKind::Simulated), None) => "simulated and never moved".to_owned(),
+                (Some(ClockKind::Simulated), Some(at)) => format!("moved to {}", at.date_naive()),
+            }
+        };
+        #[rustfmt::skip]
+        let rows = [
+            row(advance("2024-07-04T00:00:00Z"), cx, ["CLOCK_IS_REAL", "CLOCK_IS_REAL", "ClockAdvanced", "ClockAdvanced"]),
+            row(advance(MOVED), cx, ["CLOCK_IS_REAL", "CLOCK_IS_REAL", "ClockAdvanced", "ClockAdvanced"]),
+            row(advance("2024-07-02T00:00:00Z"), cx, ["CLOCK_IS_REAL", "CLOCK_IS_REAL", "ClockAdvanced", "CLOCK_NEVER_GOES_BACK"]),
+        ];
+        let given = "The clock of a log is moved on to 4 July, to 3 July and to 2 July.";
+        let source = include_str!("clock.rs");
+        check("Clock", given, source, &states, &rows, place);
+    }
+}

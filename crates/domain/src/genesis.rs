@@ -22,6 +22,9 @@ use crate::world::{Aggregate, Context, Decision, Stamp, World};
 use crate::{person, principal};
 
 mod epoch;
+#[cfg(test)]
+mod table;
+
 pub use epoch::{EpochReason, Parent};
 
 /// Key of the one stream.

@@ -276,3 +276,92 @@ impl Aggregate for ImportBatch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::listing;
+    use crate::state_table::{check, row};
+    use crate::testing::{History, at, by, id, team};
+
+    fn on_1_february(person: u128) -> Context {
+        by(id(person), at("2024-02-01T08:00:00Z"))
+    }
+
+    fn upload(files: Vec<BatchFile>) -> Command {
+        Command::UploadBatch {
+            batch: id(80),
+            source: "source".to_owned(),
+            files,
+        }
+    }
+
+    fn one_file() -> Vec<BatchFile> {
+        vec![BatchFile {
+            name: "rows.csv".to_owned(),
+            sha256: "0".repeat(64),
+        }]
+    }
+
+    fn ask_check() -> Command {
+        Command::CheckBatch {
+            batch: id(80),
+            rows_good: 9,
+            rows_bad: 1,
+        }
+    }
+
+    fn approve() -> Command {
+        Command::ApproveBatch { batch: id(80) }
+    }
+
+    fn apply(rows_applied: u32, rows_known: u32) -> Command {
+        Command::ApplyBatch {
+            batch: id(80),
+            rows_applied,
+            rows_known,
+        }
+    }
+
+    fn reject(reason: &str) -> Command {
+        Command::RejectBatch {
+            batch: id(80),
+            reason: reason.to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_table_of_every_command_in_every_state_of_a_batch() {
+        let (first, second) = (on_1_february(7), on_1_february(8));
+        let base = team();
+        let uploaded = base.clone().then(upload(one_file()), &first);
+        let checked = uploaded.clone().then(ask_check(), &first);
+        let approved = checked.clone().then(approve(), &second);
+        let applied = approved.clone().then(apply(8, 1), &first);
+        let rejected = approved.clone().then(reject("not ours"), &first);
+        let states = [base, uploaded, checked, approved, applied, rejected];
+        let place = |history: &History| {
+            listing::name(history.state::<ImportBatch>(id::<BatchId>(80)).state)
+        };
+        let (found, ended) = ("BATCH_NOT_FOUND", "BATCH_ALREADY_ENDED");
+        let (known, early) = ("BATCH_ALREADY_UPLOADED", "BATCH_NOT_APPROVED");
+        let (unsure, sure) = ("BATCH_NOT_CHECKED", "BATCH_NOT_UPLOADED");
+        #[rustfmt::skip]
+        let rows = [
+            row(upload(one_file()), first, ["BatchUploaded", known, known, known, known, known]),
+            row(upload(Vec::new()), first, ["BATCH_FILES_NOT_ALLOWED", known, known, known, known, known]),
+            row(ask_check(), first, [found, "BatchChecked", sure, sure, ended, ended]),
+            row(approve(), second, [found, unsure, "BatchApproved", unsure, ended, ended]),
+            row(approve(), first, [found, unsure, "APPROVER_IS_UPLOADER", unsure, ended, ended]),
+            row(apply(8, 1), first, [found, early, early, "BatchApplied", ended, ended]),
+            row(apply(9, 1), first, [found, early, early, "ROWS_MORE_THAN_CHECKED", ended, ended]),
+            row(reject("not ours"), first, [found, "BatchRejected", "BatchRejected", "BatchRejected", ended, ended]),
+            row(reject(""), first, [found, "REASON_NOT_ALLOWED", "REASON_NOT_ALLOWED", "REASON_NOT_ALLOWED", ended, ended]),
+        ];
+        let given = "A batch of 9 good rows. Several rows of one command are: with a file and without \
+            any; approved by another person and by who uploaded it; as many rows as are good and one \
+            more; rejected with a reason and without.";
+        let source = include_str!("import_batch.rs");
+        check("Import batch", given, source, &states, &rows, place);
+    }
+}

@@ -6,12 +6,16 @@
 //! Owns the closed vocabulary of a policy set and the choice of the one in force. A unit without
 //! one of its own takes that of the unit above. Files are only input: the text is in the event.
 
+pub(crate) mod calendar;
 mod leads;
+#[cfg(test)]
+mod table;
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use calendar::{Calendar, WORKING_DAYS_MAX};
 pub use leads::Leads;
 
 use crate::envelope::{Envelope, Instant, Visibility};
@@ -77,6 +81,10 @@ pub struct Timers {
     /// Hours to report a major hazard upward; without them there is no such deadline.
     #[serde(default)]
     pub hazard_report_up_hours: Option<u32>,
+    /// Working days to look at a hazard again after it is said to be rectified; without them there is
+    /// no such deadline.
+    #[serde(default)]
+    pub hazard_reinspection_working_days: Option<u32>,
     /// Minutes after a shift's start until a check-in counts as late.
     pub check_in_grace_minutes: u32,
     /// Minutes after a shift's start until a shift without check-in is missed.
@@ -122,18 +130,6 @@ pub struct Thresholds {
     pub tag_cluster_seconds: u32,
     /// Square metres that two zones of one plan may overlap (surveying tolerance).
     pub zone_overlap_m2: u32,
-}
-
-/// Which days are working days.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Calendar {
-    /// Days off beside weekends (`YYYY-MM-DD`).
-    #[serde(default)]
-    pub holidays: Vec<chrono::NaiveDate>,
-    /// Weekend days that are worked.
-    #[serde(default)]
-    pub working_weekends: Vec<chrono::NaiveDate>,
 }
 
 /// Which of the four activities earns.
@@ -315,6 +311,11 @@ impl Timers {
                 "hazard_report_up_hours",
                 self.hazard_report_up_hours.unwrap_or_default(),
                 PERIOD_DAYS_MAX * 24,
+            ),
+            (
+                "hazard_reinspection_working_days",
+                self.hazard_reinspection_working_days.unwrap_or_default(),
+                WORKING_DAYS_MAX,
             ),
             (
                 "check_in_grace_minutes",
@@ -565,6 +566,11 @@ mod tests {
                 "back_date_days = 7",
                 "back_date_days = 4000000000",
                 "back_date_days",
+            ),
+            (
+                "hazard_reinspection_working_days = 2",
+                "hazard_reinspection_working_days = 367",
+                "hazard_reinspection_working_days",
             ),
             ("archive_days = 7", "archive_days = 4000", "archive_days"),
             ("hold_minutes = 15", "hold_minutes = 1441", "hold_minutes"),

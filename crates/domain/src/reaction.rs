@@ -195,3 +195,71 @@ impl Aggregate for Reaction {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state_table::{check, row};
+    use crate::testing::{History, at, by, by_system, id};
+
+    const NAME: &str = "award_points";
+
+    fn enable() -> Command {
+        Command::EnableReaction {
+            name: NAME.to_owned(),
+            from: 5,
+        }
+    }
+
+    fn stuck(n: u32) -> Command {
+        Command::RecordStuck {
+            name: NAME.to_owned(),
+            cause: 7,
+            n,
+            refusal: "NO_POLICY_SET".to_owned(),
+            message: "No policy set is in force.".to_owned(),
+            visibility: Visibility::Open,
+        }
+    }
+
+    fn resolved() -> Command {
+        Command::RecordResolved {
+            name: NAME.to_owned(),
+            cause: 7,
+            n: 0,
+            visibility: Visibility::Open,
+        }
+    }
+
+    #[test]
+    fn the_table_of_every_command_in_every_state_of_a_reaction() {
+        let now = at("2024-07-01T00:00:00Z");
+        let (system, person) = (by_system(now), by(id(1), now));
+        let enabled = History::default().then(enable(), &system);
+        let stands = enabled.clone().then(stuck(0), &system);
+        let states = [History::default(), enabled, stands];
+        let place = |history: &History| {
+            let reaction = history.state::<Reaction>(NAME);
+            match (reaction.from, reaction.stuck.len()) {
+                (None, _) => "not enabled".to_owned(),
+                (Some(_), 0) => "enabled".to_owned(),
+                (Some(_), count) => format!("{count} stuck"),
+            }
+        };
+        let (unknown, nobody) = ("REACTION_NOT_ENABLED", "ACTOR_IS_NOT_THE_SYSTEM");
+        #[rustfmt::skip]
+        let rows = [
+            row(enable(), system, ["ReactionEnabled", "REACTION_ALREADY_ENABLED", "REACTION_ALREADY_ENABLED"]),
+            row(enable(), person, [nobody, nobody, nobody]),
+            row(stuck(0), system, [unknown, "ReactionStuck", "WORK_ALREADY_STUCK"]),
+            row(stuck(1), system, [unknown, "ReactionStuck", "ReactionStuck"]),
+            row(stuck(0), person, [nobody, nobody, nobody]),
+            row(resolved(), system, [unknown, "WORK_NOT_STUCK", "ReactionResolved"]),
+            row(resolved(), person, [nobody, nobody, nobody]),
+        ];
+        let given = "The rows of each command are: by the system, of the work that stands stuck and of \
+            other work of the same cause, and by a person.";
+        let source = include_str!("reaction.rs");
+        check("Reaction", given, source, &states, &rows, place);
+    }
+}

@@ -178,6 +178,15 @@ fn handling(hazard: &wire::Hazard, master: Option<&wire::Hazard>) -> Vec<String>
             told.authority
         ));
     }
+    if hazard.reinspection_due_at.is_some() {
+        let late = if hazard.reinspection_breached {
+            ", not in time"
+        } else {
+            ""
+        };
+        let due_at = when(hazard.reinspection_due_at);
+        lines.push(format!("to be looked at again by: {due_at}{late}"));
+    }
     if let Some(referral) = &hazard.referral {
         lines.push(format!(
             "referred to: {} {} {}   returned: {}   times: {}",
@@ -222,6 +231,8 @@ fn print(answer: &wire::GetHazardResponse, as_json: bool) -> Result<(), Failure>
             "report_up_due_at": when(hazard.report_up_due_at),
             "reported_up_at": when(hazard.reported_up.as_ref().and_then(|up| up.reported_at)),
             "report_up_breached": hazard.report_up_breached,
+            "reinspection_due_at": when(hazard.reinspection_due_at),
+            "reinspection_breached": hazard.reinspection_breached,
             "referred_to": hazard.referral.as_ref().map(|referral| referral.authority.as_str()),
             "referrals": hazard.referrals, "master": hazard.master_id,
             "master_state": answer.master.as_ref().map(state),

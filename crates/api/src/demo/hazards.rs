@@ -101,6 +101,7 @@ pub(crate) async fn run(pilot: &mut Pilot, step: &Step) -> Result<(), Status> {
                 hazard_id: hazard_id(index),
                 passed,
                 reason: if passed { "" } else { "it still drips" }.to_owned(),
+                inspected_at: None,
             })
             .await
             .map(drop),

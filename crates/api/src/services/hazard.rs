@@ -120,6 +120,7 @@ service! {
                 hazard: parse::id("hazard_id", &r.hazard_id)?,
                 passed: r.passed,
                 reason: parse::optional_text("reason", r.reason)?,
+                inspected_at: parse::optional_instant("inspected_at", r.inspected_at)?,
             };
         close_out(r: CloseOutRequest) -> CloseOutResponse =
             Command::CloseOut {

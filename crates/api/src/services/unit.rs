@@ -38,6 +38,12 @@ service! {
                 parent: parse::optional_id("parent_id", &r.parent_id)?,
                 effective_from: parse::optional_instant("effective_from", r.effective_from)?,
             };
+        withdraw_unit_change(r: WithdrawUnitChangeRequest) -> WithdrawUnitChangeResponse =
+            Command::WithdrawUnitChange {
+                unit: parse::id("unit_id", &r.unit_id)?,
+                change: parse::choice::<wire::UnitChange>("change", r.change)?,
+                effective_from: parse::instant("effective_from", r.effective_from)?,
+            };
         split_unit(r: SplitUnitRequest) -> SplitUnitResponse =
             Command::SplitUnit {
                 unit: parse::id("unit_id", &r.unit_id)?,
@@ -135,7 +141,7 @@ pub(crate) fn show(
             parent_id: parent.map_or_else(String::new, |parent| parent.to_string()),
             from: Some(answer::instant(from)),
         });
-    let taken = row.taken_in.iter().map(|(_, unit)| unit.to_string());
+    let taken = row.unit.taken_in.iter().map(|(_, unit)| unit.to_string());
     let path = build.path(id, at);
     Ok(wire::GetUnitResponse {
         unit: Some(unit(id, row, at)),

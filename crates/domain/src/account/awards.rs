@@ -45,10 +45,7 @@ fn dates(
         Visibility::Withheld => {
             let day = whole_days.with_timezone(&zone).date_naive();
             let next = day.succ_opt().ok_or(Refusal::VestingOutOfRange)?;
-            let midnight = next.and_time(chrono::NaiveTime::MIN);
-            // A midnight that the zone leaves out is taken in UTC.
-            let local = midnight.and_local_timezone(zone).earliest();
-            local.map_or_else(|| midnight.and_utc(), |at| at.to_utc())
+            crate::policy_set::calendar::midnight(next, zone)
         }
     };
     let Some(months) = rule.expiry_months.map(Months::new) else {

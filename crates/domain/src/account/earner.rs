@@ -48,7 +48,8 @@ impl Earner {
 }
 
 /// What sort of member somebody was for an activity: by their record in the unit it was filed in,
-/// else by that in the unit that answered for it, at the time or now.
+/// else by that in a unit whose place it had taken by then, else by
+/// that in the unit that answered for it, at the time or now.
 pub(super) fn kind(
     world: &World,
     person: PersonId,
@@ -57,8 +58,8 @@ pub(super) fn kind(
 ) -> Result<Option<MemberKind>, Stop> {
     let filed = activity.unit;
     let of = |unit| {
-        let member = world.state::<Member>(Member::key(unit, person))?;
-        Ok::<_, Stop>(member.kind)
+        let records = Member::records(world, unit, person, activity.occurred_at)?;
+        Ok::<_, Stop>(records.iter().find_map(|member| member.kind))
     };
     if let Some(kind) = of(filed)? {
         return Ok(Some(kind));

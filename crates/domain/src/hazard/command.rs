@@ -152,6 +152,8 @@ pub enum Command {
         passed: bool,
         /// Why it failed, 1..=500 bytes; absent if passed.
         reason: Option<String>,
+        /// When it was looked at; now if absent.
+        inspected_at: Option<Instant>,
     },
     /// Close it.
     CloseOut {

@@ -54,6 +54,10 @@ impl Hazard {
                 purpose: Purpose::ReportUp,
                 deadline,
             } => self.report_up_due = Some(deadline.due_at),
+            Event::DeadlineSet {
+                purpose: Purpose::Reinspection,
+                deadline,
+            } => self.reinspection_due = Some(deadline.due_at),
             Event::DeadlineSet { deadline, .. } | Event::ExtensionGranted { deadline, .. } => {
                 self.deadline = Some(deadline.due_at);
             }
@@ -64,6 +68,9 @@ impl Hazard {
             }
             Event::RectificationClaimed { rectified_by } => {
                 self.state = HazardState::Rectified;
+                // Each claim is looked at on its own.
+                self.reinspection_due = None;
+                self.reinspection_breach = None;
                 self.claimed = Some(ClaimedRectification {
                     by: *rectified_by,
                     at: stamp.occurred_at,
@@ -105,6 +112,7 @@ impl Hazard {
     fn mark_breach(&mut self, purpose: Purpose, due_at: Instant, stands: bool) {
         match purpose {
             Purpose::ReportUp => self.report_up_breached = stands,
+            Purpose::Reinspection => self.reinspection_breach = stands.then_some(due_at),
             Purpose::Rectification if stands => {
                 self.breaches.insert(due_at);
             }

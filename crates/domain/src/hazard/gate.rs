@@ -91,7 +91,12 @@ impl Case<'_> {
             C::ClaimRectification {
                 done_at, photos, ..
             } => self.claim_rectification(*done_at, photos),
-            C::Reinspect { passed, reason, .. } => self.reinspect(*passed, reason.as_deref()),
+            C::Reinspect {
+                passed,
+                reason,
+                inspected_at,
+                ..
+            } => self.reinspect(*passed, reason.as_deref(), *inspected_at),
             C::CloseOut { .. } => self.close_out(),
             C::RecordRecurrence { seen_at, .. } => self.record_recurrence(*seen_at),
             C::RecordBreach {

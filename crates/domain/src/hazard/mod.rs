@@ -11,7 +11,8 @@
 //! ```
 //! Owns the loop, its deadlines and their breaches. The deadline to rectify is met by the claim
 //! of rectification that later passes re-inspection, or by the closing time an import states; the
-//! one to report a major hazard upward by that report. Their hours come from the policy set. The
+//! one to report a major hazard upward by that report; the one to look at it again, in working days
+//! from when the claim was made, by the re-inspection. Their lengths come from the policy set. The
 //! table of states and commands stands in `docs/state-machines/hazard.md`, written by the tests.
 
 mod case;
@@ -104,6 +105,10 @@ pub struct Hazard {
     pub report_up_due: Option<Instant>,
     /// The breach of that is recorded and stands.
     pub report_up_breached: bool,
+    /// When it must be looked at again, by the latest claim.
+    pub reinspection_due: Option<Instant>,
+    /// That deadline, if its breach is recorded and stands.
+    pub reinspection_breach: Option<Instant>,
     /// The latest claim that it is rectified.
     pub claimed: Option<ClaimedRectification>,
     /// When it must be rectified.

@@ -1,7 +1,7 @@
 //! The work: the plan, more time, interim measures, the claim that it is done.
 
 use super::case::{Case, check_reason};
-use super::{Deadline, Event, HazardLevel, Refusal};
+use super::{Deadline, Event, Hazard, HazardLevel, Refusal};
 use crate::envelope::Instant;
 use crate::personal::Personal;
 use crate::refusal::Stop;
@@ -75,6 +75,12 @@ impl Case<'_> {
         let event = Event::RectificationClaimed {
             rectified_by: self.cx.person()?,
         };
-        Ok(self.all(vec![event], &envelope))
+        let mut decision = self.all(vec![event], &envelope);
+        // Whoever claims it late does not shorten the time to look at it.
+        if let Some((event, basis)) = self.reinspection_deadline()? {
+            decision.push::<Hazard>(self.id, event, self.at(self.cx.now));
+            decision.used(&basis);
+        }
+        Ok(decision)
     }
 }

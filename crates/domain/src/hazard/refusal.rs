@@ -14,6 +14,7 @@ refusals! {
     TextTooLong = Invalid, "description", "A personal field holds at most 4,000 bytes.";
     TimeInTheFuture = Invalid, "occurred_at", "What happened cannot have happened later than now.";
     TimeBeforeReport = Invalid, "done_at", "It cannot be done before it was reported.";
+    TimeBeforeClaim = Invalid, "inspected_at", "It cannot be looked at again before it was rectified.";
     BackDatedTooFar = NotAllowed, "occurred_at", "It lies further back than the policy's window; only an approved import batch may carry it.";
     HazardNotReported = WrongState, "hazard_id", "This needs a hazard that is reported and not yet verified.";
     HazardNotVerified = WrongState, "hazard_id", "This needs a hazard that is verified and not yet assigned.";
@@ -53,6 +54,7 @@ refusals! {
     DeadlineReplaced = WrongState, "due_at", "This is not the hazard's deadline any more.";
     BreachAlreadyRecorded = AlreadyExists, "due_at", "The breach of this deadline is recorded already.";
     ReportedUpAlready = WrongState, "due_at", "It is reported upward already.";
+    LookedAtAgain = WrongState, "due_at", "Nobody waits for a look at it any more.";
     DeadlineMet = WrongState, "due_at", "It was rectified in time, as the re-inspection found.";
     RectificationAwaitsReinspection = WrongState, "due_at", "It is said to be rectified in time; the re-inspection decides.";
     ImportStillOpen = WrongState, "hazard_id", "Timers hold still until the import batch is applied or rejected.";

@@ -96,6 +96,8 @@ pub enum Purpose {
     Rectification,
     /// To report a major hazard upward.
     ReportUp,
+    /// To look at it again after it is said to be rectified.
+    Reinspection,
 }
 
 impl Purpose {

@@ -5,6 +5,7 @@ mod closed_loop;
 mod import;
 mod owners;
 mod properties;
+mod reinspection;
 mod table;
 mod upward;
 
@@ -166,6 +167,7 @@ fn pass() -> Command {
         hazard: id(70),
         passed: true,
         reason: None,
+        inspected_at: None,
     }
 }
 
@@ -174,6 +176,7 @@ fn fail() -> Command {
         hazard: id(70),
         passed: false,
         reason: Some("still blocked".to_owned()),
+        inspected_at: None,
     }
 }
 

@@ -24,6 +24,7 @@ impl Hazard {
         [
             (Purpose::Rectification, rectify),
             (Purpose::ReportUp, report),
+            (Purpose::Reinspection, self.reinspection_running()),
         ]
         .into_iter()
         .filter_map(|(purpose, at)| Some((at?, purpose)))
@@ -146,6 +147,10 @@ impl Case<'_> {
         let (deadline, breached) = match purpose {
             Purpose::Rectification => (hazard.deadline, hazard.breached()),
             Purpose::ReportUp => (hazard.report_up_due, hazard.report_up_breached),
+            Purpose::Reinspection => (
+                hazard.reinspection_due,
+                hazard.reinspection_breach.is_some(),
+            ),
         };
         match deadline {
             None => Err(Refusal::NoDeadline.into()),
@@ -154,6 +159,11 @@ impl Case<'_> {
             Some(at) if at >= self.cx.now => Err(Refusal::DeadlineNotDue.into()),
             Some(_) if purpose == Purpose::ReportUp && hazard.reported_up_at.is_some() => {
                 Err(Refusal::ReportedUpAlready.into())
+            }
+            Some(_)
+                if purpose == Purpose::Reinspection && hazard.state != HazardState::Rectified =>
+            {
+                Err(Refusal::LookedAtAgain.into())
             }
             Some(_) if purpose == Purpose::Rectification && hazard.claimed_in_time().is_some() => {
                 if hazard.state == HazardState::Reinspected {

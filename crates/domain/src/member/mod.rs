@@ -29,7 +29,7 @@ use crate::policy_set::PolicySets;
 use crate::refusal::{Stop, refusals};
 use crate::separation;
 use crate::stream::StreamName;
-use crate::unit::{Unit, UnitLevel};
+use crate::unit::{SUCCESSIONS_MAX, Unit, UnitLevel};
 use crate::world::{Aggregate, Context, Decision, Stamp, World};
 
 /// What sort of member somebody is.
@@ -212,6 +212,53 @@ impl Member {
         }
         stands(world, person)?;
         Ok(member)
+    }
+
+    /// The active record of a person in a unit, or in one whose place that had taken by an instant:
+    /// who did not move yet counts with every unit that theirs was split or merged into. Roles do
+    /// not go along.
+    ///
+    /// # Errors
+    /// As of [`Self::active`].
+    pub fn counted(
+        world: &World,
+        community: UnitId,
+        person: PersonId,
+        at: Instant,
+    ) -> Result<Arc<Self>, Stop> {
+        let mut records = Self::records(world, community, person, at)?.into_iter();
+        let member = records
+            .find(|member| member.state == MemberState::Active)
+            .ok_or(Refusal::MemberNotActive)?;
+        stands(world, person)?;
+        Ok(member)
+    }
+
+    /// What is known of a person in a unit; where nothing is, in those whose place it had taken by
+    /// an instant, and so on, at most [`SUCCESSIONS_MAX`] units.
+    pub(crate) fn records(
+        world: &World,
+        community: UnitId,
+        person: PersonId,
+        at: Instant,
+    ) -> Result<Vec<Arc<Self>>, Stop> {
+        let mut units = vec![community];
+        let mut records = Vec::new();
+        let mut next = 0;
+        while let Some(unit) = units.get(next).copied() {
+            next += 1;
+            let member = world.state::<Self>(Self::key(unit, person))?;
+            if member.state != MemberState::Unknown {
+                records.push(member);
+                continue;
+            }
+            for before in world.state::<Unit>(unit)?.predecessors(at) {
+                if units.len() < SUCCESSIONS_MAX && !units.contains(&before) {
+                    units.push(before);
+                }
+            }
+        }
+        Ok(records)
     }
 
     /// True if the member has the role at an instant and may act on it: a suspended or departed

@@ -18,7 +18,6 @@ use crate::checkpoint::Checkpoint;
 use crate::envelope::{Instant, Trust};
 use crate::genesis::{self, Genesis};
 use crate::ids::{CheckpointId, PersonId};
-use crate::member::Member;
 use crate::person::Person;
 use crate::person_day::{self, PersonDay};
 use crate::personal::Personal;
@@ -49,8 +48,8 @@ impl Case<'_> {
         let disputed_by = self.cx.person()?;
         let administrators = &self.world.state::<Genesis>(genesis::KEY)?.administrators;
         if !administrators.contains(&disputed_by) {
-            match Member::active(self.world, self.owner()?, disputed_by) {
-                Ok(_) => {}
+            match self.member(disputed_by) {
+                Ok(()) => {}
                 Err(Stop::Refused(_)) => return Err(Refusal::DisputerNotAllowed.into()),
                 Err(need) => return Err(need),
             }

@@ -14,7 +14,6 @@ use super::{
 use crate::claim::{self, Claim, Kind};
 use crate::hazard::Hazard;
 use crate::ids::{HazardId, PersonId};
-use crate::member::Member;
 use crate::personal::Personal;
 use crate::refusal::Stop;
 use crate::world::Decision;
@@ -66,8 +65,7 @@ impl Case<'_> {
             None if self.shift.crew.len() >= CREW_MAX => return Err(Refusal::CrewFull.into()),
             _ => {}
         }
-        Member::active(self.world, self.owner()?, to)?;
-        Ok(())
+        self.member(to)
     }
 
     /// Hazards that somebody must still do something about, each once.

@@ -341,6 +341,13 @@ impl Case<'_> {
         open_item::owner(self.world, item, self.plan.community, self.cx.now)
     }
 
+    /// Refuses who is no member of the unit that answers for the shift, nor of one whose place that
+    /// took.
+    fn member(&self, person: PersonId) -> Result<(), Stop> {
+        Member::counted(self.world, self.owner()?, person, self.cx.now)?;
+        Ok(())
+    }
+
     fn envelope(&self, occurred_at: Instant) -> Envelope {
         let mut envelope = Envelope::at(occurred_at);
         envelope.unit = Some(self.plan.community.0);

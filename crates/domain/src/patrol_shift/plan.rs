@@ -11,7 +11,6 @@ use super::{
 use crate::checkpoint::Checkpoint;
 use crate::envelope::{Envelope, Instant, Trust};
 use crate::ids::{PersonId, UnitId, ZoneId};
-use crate::member::Member;
 use crate::policy_set::PolicySets;
 use crate::reaction::require_system;
 use crate::refusal::Stop;
@@ -106,7 +105,7 @@ impl Case<'_> {
         if self.shift.crew.len() >= CREW_MAX {
             return Err(Refusal::CrewFull.into());
         }
-        Member::active(self.world, self.owner()?, person)?;
+        self.member(person)?;
         Ok(self.now(Event::PatrollerSignedUp { person }))
     }
 

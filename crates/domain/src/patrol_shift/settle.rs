@@ -196,7 +196,13 @@ pub(super) fn file_late(command: &Command, world: &World, cx: &Context) -> Resul
     Unit::taking(world, *community, from)?;
     let owner = Unit::responsible(world, *community, cx.now)?;
     for part in parts {
-        Member::active(world, owner, part.person)?;
+        // As of the day of the deed; where the unit has ended since, as of now.
+        let at = if owner == *community {
+            part.from
+        } else {
+            cx.now
+        };
+        Member::counted(world, owner, part.person, at)?;
     }
     let zone_plan_version = zone_plan_version(world, *community, *zone, from)?;
     // Without a policy set at its start, what it earns could never be decided.

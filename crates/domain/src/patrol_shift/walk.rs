@@ -15,7 +15,6 @@ use crate::claim::{self, Claim, Kind};
 use crate::envelope::{Envelope, Instant, Trust};
 use crate::hazard::{self, Hazard, HazardState};
 use crate::ids::{CheckpointId, HazardId, PersonId, ZoneId};
-use crate::member::Member;
 use crate::place::Place;
 use crate::policy_set::{PolicySet, PolicySets};
 use crate::refusal::Stop;
@@ -88,7 +87,7 @@ impl Case<'_> {
             return Err(Refusal::ShiftAlreadyEnded.into());
         }
         // Somebody may have been suspended since they signed up.
-        Member::active(self.world, self.owner()?, person)?;
+        self.member(person)?;
         let key = Kind::OpenShift.key(person);
         if self.world.state::<Claim>(&key)?.holder.is_some() {
             return Err(Refusal::PersonHasOpenShift.into());

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::envelope::{Envelope, Instant};
 use crate::genesis::Genesis;
-use crate::ids::UnitId;
+use crate::ids::{PersonId, UnitId};
 use crate::refusal::Stop;
 use crate::world::{Context, Decision, World};
 
@@ -75,7 +75,7 @@ fn check_successor(world: &World, successor: UnitId, level: Option<UnitLevel>) -
 pub(super) fn decide(command: &Command, world: &World, cx: &Context) -> Result<Decision, Stop> {
     let (by, _) = Genesis::administrator(world, cx)?;
     match command {
-        Command::FoundUnit { .. } => Ok(Decision::new()),
+        Command::FoundUnit { .. } | Command::WithdrawUnitChange { .. } => Ok(Decision::new()),
         Command::RenameUnit {
             unit,
             name,
@@ -132,41 +132,56 @@ pub(super) fn decide(command: &Command, world: &World, cx: &Context) -> Result<D
             };
             Ok(Decision::new().with::<Unit>(unit, event, envelope(*unit, cx)))
         }
-        Command::SplitUnit {
-            unit,
-            into,
-            rest,
-            effective_from,
-        } => {
-            let state = Unit::existing(world, *unit)?;
-            let from = ending(&state, *effective_from, cx)?;
-            let distinct: BTreeSet<_> = into.iter().collect();
-            if !(2..=SUCCESSORS_MAX).contains(&into.len()) || distinct.len() < into.len() {
-                return Err(Refusal::SuccessorsNotAllowed.into());
-            }
-            if into.contains(unit) {
-                return Err(Refusal::SuccessorIsItself.into());
-            }
-            if !into.contains(rest) {
-                return Err(Refusal::RestNotAmongSuccessors.into());
-            }
-            for successor in into {
-                check_successor(world, *successor, state.level)?;
-            }
-            let event = Event::UnitSplit {
-                into: into.clone(),
-                rest: *rest,
-                effective_from: from,
-                by,
-            };
-            Ok(Decision::new().with::<Unit>(unit, event, envelope(*unit, cx)))
-        }
+        Command::SplitUnit { .. } => split(command, by, world, cx),
         Command::MergeUnits {
             units,
             into,
             effective_from,
         } => merge(units, *into, *effective_from, world, cx),
     }
+}
+
+fn split(command: &Command, by: PersonId, world: &World, cx: &Context) -> Result<Decision, Stop> {
+    let Command::SplitUnit {
+        unit,
+        into,
+        rest,
+        effective_from,
+    } = command
+    else {
+        return Ok(Decision::new());
+    };
+    let state = Unit::existing(world, *unit)?;
+    let from = ending(&state, *effective_from, cx)?;
+    let distinct: BTreeSet<_> = into.iter().collect();
+    if !(2..=SUCCESSORS_MAX).contains(&into.len()) || distinct.len() < into.len() {
+        return Err(Refusal::SuccessorsNotAllowed.into());
+    }
+    if into.contains(unit) {
+        return Err(Refusal::SuccessorIsItself.into());
+    }
+    if !into.contains(rest) {
+        return Err(Refusal::RestNotAmongSuccessors.into());
+    }
+    for successor in into {
+        check_successor(world, *successor, state.level)?;
+    }
+    let event = Event::UnitSplit {
+        into: into.clone(),
+        rest: *rest,
+        effective_from: from,
+        by,
+    };
+    let mut decision = Decision::new().with::<Unit>(unit, event, envelope(*unit, cx));
+    for successor in into {
+        let taken_in = Event::UnitsTakenIn {
+            units: vec![*unit],
+            effective_from: from,
+            by,
+        };
+        decision.push::<Unit>(successor, taken_in, envelope(*successor, cx));
+    }
+    Ok(decision)
 }
 
 /// From when on a unit is no more: after its other changes, which would never hold.
@@ -231,6 +246,14 @@ impl Unit {
     /// The unit above it at an instant.
     pub fn parent(&self, at: Instant) -> Option<UnitId> {
         self.parents.at(at).copied().flatten()
+    }
+
+    /// Units whose place it had taken by an instant.
+    pub fn predecessors(&self, at: Instant) -> impl Iterator<Item = UnitId> {
+        let taken_in = self.taken_in.iter();
+        taken_in
+            .filter(move |(from, _)| *from <= at)
+            .map(|(_, unit)| *unit)
     }
 
     /// Its name at an instant.

@@ -26,6 +26,12 @@ impl<T> Dated<T> {
         }
     }
 
+    /// Takes out the value that holds from exactly this instant on, if there is one; the one before it
+    /// goes on.
+    pub fn remove(&mut self, from: Instant) {
+        self.0.retain(|(other, _)| *other != from);
+    }
+
     /// The value at an instant. What came before the first date is as the first says: a record
     /// that reaches further back than the log has no other.
     pub fn at(&self, at: Instant) -> Option<&T> {
@@ -83,5 +89,9 @@ mod tests {
         }
         assert_eq!(dated.latest(), Some((at("2024-03-01T00:00:00Z"), &"c")));
         assert_eq!(dated.len(), 3);
+        dated.remove(at("2024-02-01T00:00:00Z"));
+        dated.remove(at("2024-02-02T00:00:00Z"));
+        assert_eq!(dated.len(), 2);
+        assert_eq!(dated.at(at("2024-02-29T00:00:00Z")), Some(&"a"));
     }
 }

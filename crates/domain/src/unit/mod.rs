@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! (nothing) ──Founded──> stands ──Split{into}, Merged{into}──> ended, from a date on
-//!                         ⟲ Renamed, Moved, TakenIn, each from a date on
+//!                         ⟲ Renamed, Moved, TakenIn, each from a date on; ChangeWithdrawn before it
 //! ```
 //! Owns the tree of units, whose names, parents and ends have dates. Events carry unit ids; who is
 //! above whom is resolved as of a date ([`tree`]). A unit that ended takes nothing new; its
@@ -11,6 +11,9 @@
 mod change;
 pub mod dated;
 pub mod tree;
+mod withdrawal;
+
+pub use withdrawal::UnitChange;
 
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +84,8 @@ pub struct Unit {
     pub zone: Option<chrono_tz::Tz>,
     /// How it ends, once that is decided.
     pub end: Option<End>,
+    /// Units whose place it takes, alone or with others, and from when on.
+    pub taken_in: Vec<(Instant, UnitId)>,
 }
 
 /// What can be asked.
@@ -118,6 +123,15 @@ pub enum Command {
         parent: Option<UnitId>,
         /// From when on, not in the past; now if absent.
         effective_from: Option<Instant>,
+    },
+    /// Take back a rename or a move that does not hold yet.
+    WithdrawUnitChange {
+        /// Which unit.
+        unit: UnitId,
+        /// Which of the two.
+        change: UnitChange,
+        /// From when on it would hold.
+        effective_from: Instant,
     },
     /// End it; others of its level, founded before, take over.
     SplitUnit {
@@ -204,6 +218,15 @@ pub enum Event {
         /// The administrator who decided it.
         by: PersonId,
     },
+    /// A rename or a move that did not hold yet was taken back.
+    UnitChangeWithdrawn {
+        /// Which of the two.
+        change: UnitChange,
+        /// From when on it would have held.
+        effective_from: Instant,
+        /// The administrator who decided it.
+        by: PersonId,
+    },
     /// It ends, and several others take over.
     UnitSplit {
         /// Who takes over.
@@ -224,7 +247,7 @@ pub enum Event {
         /// The administrator who decided it.
         by: PersonId,
     },
-    /// It takes over from others that end.
+    /// It takes over, alone or with others, from units that end.
     UnitsTakenIn {
         /// From whom.
         units: Vec<UnitId>,
@@ -250,6 +273,8 @@ refusals! {
     NameUnchanged = WrongState, "name", "The unit has this name already.";
     EffectiveInThePast = Invalid, "effective_from", "A change of the tree takes effect from now on.";
     EffectiveBeforeLatest = Invalid, "effective_from", "It must take effect after the changes that were decided before it.";
+    ChangeNotFound = NotFound, "effective_from", "No such change of this unit was decided for this instant.";
+    ChangeInEffect = WrongState, "effective_from", "This change has taken effect; only another change undoes it.";
     TooManyChanges = WrongState, "unit_id", "A unit keeps at most 100 names and 100 parents.";
     SuccessorsNotAllowed = Invalid, "into", "A unit is split into 2 to 20 units, each named once.";
     MergedNotAllowed = Invalid, "units", "1 to 20 units are merged into one, each named once.";
@@ -270,6 +295,7 @@ impl Aggregate for Unit {
             Command::FoundUnit { unit, .. }
             | Command::RenameUnit { unit, .. }
             | Command::MoveUnit { unit, .. }
+            | Command::WithdrawUnitChange { unit, .. }
             | Command::SplitUnit { unit, .. }
             | Command::MergeUnits { into: unit, .. } => Self::stream(unit),
         }
@@ -278,6 +304,11 @@ impl Aggregate for Unit {
     fn decide(command: &Command, world: &World, cx: &Context) -> Result<Decision, Stop> {
         match command {
             Command::FoundUnit { .. } => found(command, world, cx),
+            Command::WithdrawUnitChange {
+                unit,
+                change,
+                effective_from,
+            } => withdrawal::decide(*unit, *change, *effective_from, world, cx),
             Command::RenameUnit { .. }
             | Command::MoveUnit { .. }
             | Command::SplitUnit { .. }
@@ -310,6 +341,11 @@ impl Aggregate for Unit {
                 effective_from,
                 ..
             } => self.parents.set(*effective_from, *parent),
+            Event::UnitChangeWithdrawn {
+                change,
+                effective_from,
+                ..
+            } => self.withdraw(*change, *effective_from),
             Event::UnitSplit {
                 into,
                 rest,
@@ -333,8 +369,14 @@ impl Aggregate for Unit {
                     rest: *into,
                 });
             }
-            // Who takes over goes on as it was.
-            Event::UnitsTakenIn { .. } => {}
+            Event::UnitsTakenIn {
+                units,
+                effective_from,
+                ..
+            } => {
+                let taken_in = units.iter().map(|unit| (*effective_from, *unit));
+                self.taken_in.extend(taken_in);
+            }
         }
     }
 }

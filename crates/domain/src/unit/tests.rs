@@ -36,6 +36,14 @@ fn put(unit: u128, parent: u128, from: Option<&str>) -> Command {
     }
 }
 
+fn withdraw(unit: u128, change: UnitChange, from: &str) -> Command {
+    Command::WithdrawUnitChange {
+        unit: id(unit),
+        change,
+        effective_from: at(from),
+    }
+}
+
 fn split(unit: u128, into: &[u128], from: Option<&str>) -> Command {
     Command::SplitUnit {
         unit: id(unit),
@@ -95,29 +103,34 @@ fn the_table_of_every_command_in_every_state() {
         .clone()
         .then(split(105, &[102, 103], Some(MARCH)), &cx);
     let ended = stands.clone().then(merge(&[105], 102, None), &cx);
+    let renaming = stands.clone().then(rename(105, "new", Some(MARCH)), &cx);
     let place = |history: &History| {
         let unit = unit(history, 105);
         let place = match (unit.level, &unit.end) {
             (None, _) => "unknown",
+            (Some(_), None) if unit.names.len() > 1 => "to be renamed",
             (Some(_), None) => "stands",
             (Some(_), Some(end)) if end.at > at(NOW) => "ending",
             (Some(_), Some(_)) => "ended",
         };
         place.to_owned()
     };
-    let unknown_unit = "UNIT_NOT_FOUND";
+    let (unknown_unit, unknown_change) = ("UNIT_NOT_FOUND", "CHANGE_NOT_FOUND");
+    let later = "EFFECTIVE_BEFORE_LATEST";
     #[rustfmt::skip]
     let rows = [
-        row(found(105, UnitLevel::Community, Some(100)), cx, ["UnitFounded", "UNIT_ALREADY_FOUNDED", "UNIT_ALREADY_FOUNDED", "UNIT_ALREADY_FOUNDED"]),
-        row(rename(105, "new", None), cx, [unknown_unit, "UnitRenamed", "UnitRenamed", "UNIT_HAS_ENDED"]),
-        row(put(105, 200, None), cx, [unknown_unit, "UnitMoved", "UnitMoved", "UNIT_HAS_ENDED"]),
-        row(split(105, &[102, 103], None), cx, [unknown_unit, "UnitSplit", "UNIT_HAS_ENDED", "UNIT_HAS_ENDED"]),
-        row(merge(&[105], 102, None), cx, [unknown_unit, "UnitsTakenIn + UnitsMerged", "UNIT_HAS_ENDED", "UNIT_HAS_ENDED"]),
+        row(found(105, UnitLevel::Community, Some(100)), cx, ["UnitFounded", "UNIT_ALREADY_FOUNDED", "UNIT_ALREADY_FOUNDED", "UNIT_ALREADY_FOUNDED", "UNIT_ALREADY_FOUNDED"]),
+        row(rename(105, "new", None), cx, [unknown_unit, "UnitRenamed", later, "UnitRenamed", "UNIT_HAS_ENDED"]),
+        row(put(105, 200, None), cx, [unknown_unit, "UnitMoved", "UnitMoved", "UnitMoved", "UNIT_HAS_ENDED"]),
+        row(withdraw(105, UnitChange::Name, MARCH), cx, [unknown_unit, unknown_change, "UnitChangeWithdrawn", unknown_change, unknown_change]),
+        row(split(105, &[102, 103], None), cx, [unknown_unit, "UnitSplit + UnitsTakenIn + UnitsTakenIn", later, "UNIT_HAS_ENDED", "UNIT_HAS_ENDED"]),
+        row(merge(&[105], 102, None), cx, [unknown_unit, "UnitsTakenIn + UnitsMerged", later, "UNIT_HAS_ENDED", "UNIT_HAS_ENDED"]),
     ];
     let given = "Each command is given by an administrator on 1 February 2024, to take effect at once; \
-        `ending` is a unit whose split takes effect on 1 March. Cells of MergeUnits are those of a unit \
+        `to be renamed` is a unit whose new name holds from 1 March on, \
+        which is what is withdrawn; `ending` is one whose split takes effect then. Cells of MergeUnits are those of a unit \
         that is merged into another.";
-    let states = [unknown, stands, ending, ended];
+    let states = [unknown, stands, renaming, ending, ended];
     check("Unit", given, include_str!("mod.rs"), &states, &rows, place);
 }
 
@@ -128,6 +141,7 @@ fn only_an_administrator_changes_the_tree() {
     for command in [
         rename(101, "x", None),
         put(101, 200, None),
+        withdraw(101, UnitChange::Name, MARCH),
         split(101, &[102, 103], None),
         merge(&[101], 102, None),
     ] {
@@ -153,6 +167,36 @@ fn names_and_parents_are_those_of_the_date() {
         path(&history, 101, "2015-01-01T00:00:00Z"),
         ids(&[101, 100, 10])
     );
+}
+
+#[test]
+fn a_change_is_withdrawn_until_it_takes_effect_and_what_held_before_goes_on() {
+    let history = county()
+        .then(rename(101, "east", Some(MARCH)), &admin(NOW))
+        .then(put(101, 200, Some(APRIL)), &admin(NOW));
+    let (name, parent) = (
+        withdraw(101, UnitChange::Name, MARCH),
+        withdraw(101, UnitChange::Parent, APRIL),
+    );
+    let before = admin("2024-02-29T23:59:59Z");
+    let back = history
+        .clone()
+        .then(name.clone(), &before)
+        .then(parent, &before);
+    let state = unit(&back, 101);
+    assert_eq!(state.name(at(APRIL)), Some("community"));
+    assert_eq!(path(&back, 101, APRIL), ids(&[101, 100, 10]));
+    // Nothing is left of it: earlier changes can be decided, and it is withdrawn once.
+    back.refuses(name.clone(), &before, Refusal::ChangeNotFound);
+    let sooner = split(101, &[102, 103], Some(MARCH));
+    let outcome = back.outcome(sooner, &before);
+    assert_eq!(outcome, "UnitSplit + UnitsTakenIn + UnitsTakenIn");
+    // What holds stays, also what held from the founding on.
+    history.refuses(name, &admin(MARCH), Refusal::ChangeInEffect);
+    let founding = withdraw(101, UnitChange::Name, "2024-01-01T00:00:00Z");
+    history.refuses(founding, &before, Refusal::ChangeInEffect);
+    let other = withdraw(101, UnitChange::Parent, MARCH);
+    history.refuses(other, &before, Refusal::ChangeNotFound);
 }
 
 #[test]
@@ -375,4 +419,44 @@ proptest! {
             let _ = (unit.parent(stamp.occurred_at), unit.name(stamp.recorded_at), unit.ended(stamp.recorded_at));
         }
     }
+}
+
+#[test]
+fn who_did_not_move_yet_counts_with_every_unit_that_theirs_was_split_or_merged_into() {
+    use crate::member::{self, Member};
+    let history = county()
+        .then(split(101, &[102, 103], Some(MARCH)), &admin(NOW))
+        .then(merge(&[102], 104, Some(APRIL)), &admin(MARCH));
+    let counts = |history: &History, unit: u128, person: u128, day: &str| {
+        let found = Member::counted(&history.world(), id(unit), id(person), at(day));
+        found.is_ok()
+    };
+    let day_before = "2024-02-29T23:59:59Z";
+    for successor in [102, 103] {
+        assert!(!counts(&history, successor, 3, day_before));
+        assert!(counts(&history, successor, 3, MARCH));
+    }
+    assert!(!counts(&history, 104, 3, MARCH));
+    assert!(counts(&history, 104, 3, APRIL), "over two successions");
+    // Who is known in the unit itself is what that says; who was none before is none after.
+    let suspended = history
+        .clone()
+        .and_member(id(8), crate::member::MemberKind::Volunteer, None)
+        .and::<Member>(
+            Member::key(id(103), id(8)),
+            member::Event::MemberApplied {
+                community: id(103),
+                person: id(8),
+                kind: crate::member::MemberKind::Volunteer,
+                under_14: false,
+            },
+            at(MARCH),
+        );
+    assert!(counts(&suspended, 102, 8, MARCH));
+    assert!(!counts(&suspended, 103, 8, MARCH));
+    assert!(!counts(&history, 102, 9, MARCH));
+    // Roles do not go along: the captain of the unit that ended leads neither successor.
+    let captain = by(id(2), at(MARCH));
+    let found = Member::approver(&history.world(), id(102), &captain);
+    assert!(found.is_err());
 }

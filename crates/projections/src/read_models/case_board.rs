@@ -348,7 +348,7 @@ fn change(case: &mut Case, event: &hazard::Event, fact: &Fact<'_>) {
             drop_passed(case, fact.occurred_at());
         }
         E::DeadlineSet {
-            purpose: Purpose::ReportUp,
+            purpose: Purpose::ReportUp | Purpose::Reinspection,
             ..
         } => {}
         E::DeadlineSet { deadline, .. } => {
@@ -407,7 +407,7 @@ fn change(case: &mut Case, event: &hazard::Event, fact: &Fact<'_>) {
 
 impl ReadModel for CaseBoard {
     const NAME: &'static str = "case_board";
-    const SCHEMA_VERSION: u32 = 3;
+    const SCHEMA_VERSION: u32 = 4;
     type Key = HazardId;
     type Partition = CaseSlot;
     type Entry = Option<Entry>;

@@ -26,8 +26,6 @@ pub struct UnitRow {
     pub unit: Unit,
     /// Where it was imported from.
     pub imported: Option<Imported>,
-    /// Units it took over from, with the date.
-    pub taken_in: Vec<(Instant, UnitId)>,
 }
 
 /// What the index knows of a unit.
@@ -131,7 +129,7 @@ impl Build<Units> {
 
 impl ReadModel for Units {
     const NAME: &'static str = "units";
-    const SCHEMA_VERSION: u32 = 2;
+    const SCHEMA_VERSION: u32 = 3;
     type Key = UnitId;
     type Partition = UnitRow;
     type Entry = Entry;
@@ -150,17 +148,8 @@ impl ReadModel for Units {
             return;
         };
         row.unit.evolve(event, &fact.stamp());
-        match event {
-            unit::Event::UnitFounded { imported, .. } => row.imported.clone_from(imported),
-            unit::Event::UnitsTakenIn {
-                units,
-                effective_from,
-                ..
-            } => {
-                let taken = units.iter().map(|unit| (*effective_from, *unit));
-                row.taken_in.extend(taken);
-            }
-            _ => {}
+        if let unit::Event::UnitFounded { imported, .. } = event {
+            row.imported.clone_from(imported);
         }
     }
 

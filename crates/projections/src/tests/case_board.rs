@@ -324,6 +324,7 @@ async fn the_board_tells_who_several_own_it_what_was_done_and_who_else_has_it() 
     let due_at = at("2024-05-04T02:00:00Z");
     let purpose = hazard::Purpose::ReportUp;
     let basis = "pilot/1".to_owned();
+    let look_due = at("2024-05-07T16:00:00Z");
     let events = [
         hazard::Event::ReferralReturned {
             reason: "not theirs".to_owned(),
@@ -343,6 +344,13 @@ async fn the_board_tells_who_several_own_it_what_was_done_and_who_else_has_it() 
             duplicate: id(701),
             reporters: Vec::new(),
         },
+        hazard::Event::DeadlineSet {
+            purpose: hazard::Purpose::Reinspection,
+            deadline: hazard::Deadline {
+                due_at: look_due,
+                basis: "pilot/1".to_owned(),
+            },
+        },
     ];
     for event in events {
         history.hazard("2024-05-04T03:00:00Z", 704, event).await;
@@ -352,6 +360,7 @@ async fn the_board_tells_who_several_own_it_what_was_done_and_who_else_has_it() 
     assert_eq!(case.deadline, None, "it is not the one to rectify");
     assert!(case.is_breached() && !case.is_closed_late());
     assert_eq!(back.report_up_due, Some(due_at));
+    assert_eq!(back.reinspection_due, Some(look_due));
     assert_eq!(back.reported_up.expect("told").by, Some(id(11)));
     assert_eq!(back.duplicates, 1);
     let returned = back.referral.expect("it was").returned_at;

@@ -162,12 +162,21 @@ async fn a_met_or_ended_deadline_records_nothing() {
         reason,
     };
     town.run("admin", reject).await;
-    let fired = timers(&town)
-        .advance_to(at("2024-01-05T00:00:00Z"))
-        .await
-        .expect("fired");
+    let timers = timers(&town);
+    let fired = timers.advance_to(at("2024-01-03T16:00:00Z")).await;
+    let fired = fired.expect("fired");
     assert_eq!(fired, Fired::default(), "the claim awaits re-inspection");
     assert!(breaches(&town).is_empty());
+    // Two working days after the claim nobody has looked; that is told once.
+    for day in ["2024-01-03T16:00:01Z", "2024-01-09T00:00:00Z"] {
+        timers.advance_to(at(day)).await.expect("fired");
+    }
+    let due = (
+        701,
+        "01-03T16:00:00.000000".to_owned(),
+        "01-03T16:00:00.000001".to_owned(),
+    );
+    assert_eq!(breaches(&town), [due]);
 }
 
 #[tokio::test(start_paused = true)]

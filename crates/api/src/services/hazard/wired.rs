@@ -46,6 +46,10 @@ pub(super) fn hazard(id: HazardId, case: &Case) -> wire::Hazard {
             .breaches
             .iter()
             .any(|breach| breach.purpose == Purpose::ReportUp),
+        reinspection_breached: case
+            .breaches
+            .iter()
+            .any(|breach| breach.purpose == Purpose::Reinspection),
         position: case.position,
         version: case.version,
         ..Default::default()
@@ -64,6 +68,7 @@ fn handled(hazard: &mut wire::Hazard, handling: &Handling) {
     hazard.interim_measures = handling.interim_measures;
     hazard.finish_by = handling.finish_by.map(answer::instant);
     hazard.report_up_due_at = handling.report_up_due.map(answer::instant);
+    hazard.reinspection_due_at = handling.reinspection_due.map(answer::instant);
     hazard.reported_up = handling
         .reported_up
         .as_ref()

@@ -205,7 +205,8 @@ fn a_major_hazard_is_made_safe_and_reported_up_before_it_is_rectified() {
     let told = major.then(report_up(), &cx);
     told.refuses(claim_done(None), &cx, Refusal::InterimMeasureMissing);
     let both = safe.then(report_up(), &cx);
-    assert_eq!(both.outcome(claim_done(None), &cx), "RectificationClaimed");
+    let outcome = both.outcome(claim_done(None), &cx);
+    assert_eq!(outcome, "RectificationClaimed + DeadlineSet");
 }
 
 #[test]
@@ -213,11 +214,15 @@ fn nothing_is_done_in_the_future_before_the_report_or_beyond_the_window() {
     for (now, done_at, expected) in [
         (LATE, "2024-02-03T00:00:01Z", "TIME_IN_THE_FUTURE"),
         (LATE, "2024-02-01T07:59:59Z", "TIME_BEFORE_REPORT"),
-        (LATE, "2024-02-01T08:00:00Z", "RectificationClaimed"),
+        (
+            LATE,
+            "2024-02-01T08:00:00Z",
+            "RectificationClaimed + DeadlineSet",
+        ),
         (
             "2024-02-09T08:00:00Z",
             "2024-02-02T08:00:00Z",
-            "RectificationClaimed",
+            "RectificationClaimed + DeadlineSet",
         ),
         (
             "2024-02-09T08:00:01Z",
@@ -289,6 +294,7 @@ fn texts_and_places_are_bounded() {
         hazard: id(70),
         passed: false,
         reason: None,
+        inspected_at: None,
     };
     rectified().refuses(no_reason, &late(6), Refusal::ReasonNotAllowed);
     let nobody = Command::AssignOwner {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::*;
 use crate::testing::any_history;
 
-/// One event of each type, from the goldens, and those of the other purpose.
+/// One event of each type, from the goldens, and those of the other purposes.
 fn one_of_each() -> Vec<Event> {
     let golden = include_str!("../../../golden/events.jsonl");
     let lines = golden
@@ -19,14 +19,15 @@ fn one_of_each() -> Vec<Event> {
         let payload = serde_json::to_vec(&line["payload"]).expect("JSON");
         crate::encoding::decode(name, &payload).expect("a golden event")
     });
-    let (purpose, due_at) = (Purpose::ReportUp, at(DUE));
-    let deadline = Deadline {
-        due_at,
-        basis: String::new(),
-    };
-    let fact = None;
-    decoded
-        .chain([
+    let due_at = at(DUE);
+    let others = [Purpose::ReportUp, Purpose::Reinspection];
+    let of_purpose = |purpose| {
+        let deadline = Deadline {
+            due_at,
+            basis: String::new(),
+        };
+        let fact = None;
+        [
             Event::DeadlineSet { purpose, deadline },
             Event::DeadlineBreached { purpose, due_at },
             Event::BreachWithdrawn {
@@ -34,7 +35,10 @@ fn one_of_each() -> Vec<Event> {
                 due_at,
                 fact,
             },
-        ])
+        ]
+    };
+    decoded
+        .chain(others.into_iter().flat_map(of_purpose))
         .collect()
 }
 

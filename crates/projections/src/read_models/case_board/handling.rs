@@ -25,6 +25,8 @@ pub struct Handling {
     pub finish_by: Option<Instant>,
     /// When it must be reported upward.
     pub report_up_due: Option<Instant>,
+    /// When it must be looked at again, by the latest claim that it is rectified.
+    pub reinspection_due: Option<Instant>,
     /// The first report upward.
     pub reported_up: Option<ReportedUp>,
     /// Where another authority has it, or had it last.
@@ -78,7 +80,7 @@ impl Handling {
                 | Event::InterimMeasureTaken { .. }
                 | Event::RectificationPlanned { .. }
                 | Event::DeadlineSet {
-                    purpose: Purpose::ReportUp,
+                    purpose: Purpose::ReportUp | Purpose::Reinspection,
                     ..
                 }
                 | Event::MajorHazardReportedUp { .. }
@@ -111,7 +113,11 @@ impl Handling {
             Event::OwnerAssigned { .. } => self.joint_owners.clear(),
             Event::InterimMeasureTaken { .. } => self.interim_measures += 1,
             Event::RectificationPlanned { finish_by, .. } => self.finish_by = Some(*finish_by),
-            Event::DeadlineSet { deadline, .. } => self.report_up_due = Some(deadline.due_at),
+            Event::DeadlineSet { purpose, deadline } => match purpose {
+                Purpose::ReportUp => self.report_up_due = Some(deadline.due_at),
+                Purpose::Reinspection => self.reinspection_due = Some(deadline.due_at),
+                Purpose::Rectification => {}
+            },
             Event::MajorHazardReportedUp {
                 to,
                 authority,
