@@ -12,12 +12,13 @@ mod hazards;
 mod leads;
 mod patrol;
 mod pilot;
+mod points;
 mod rebuild;
 mod recount;
 mod report;
 mod spending;
+mod turns;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -33,7 +34,7 @@ use crate::folder::{self, Birth};
 use crate::session::Session;
 use crate::{server, wire};
 use checks::Checks;
-use pilot::{By, Pilot, STAR, community, day, local, person};
+use pilot::{Pilot, STAR, community, day, local, person};
 use recount::Recount;
 
 /// Subject of the demo's administrator.
@@ -211,6 +212,7 @@ impl Show<'_> {
         self.cases(&admin).await?;
         self.mediation(&admin).await?;
         self.leads(&admin).await?;
+        self.turns(&admin, &mut pilot).await?;
         self.points(&admin).await?;
         self.spending(&admin, &mut pilot).await?;
         self.rebuild(&admin).await
@@ -358,151 +360,6 @@ impl Show<'_> {
             1,
             count("LateShiftApproved"),
         );
-        Ok(())
-    }
-
-    async fn cases(&mut self, admin: &Session) -> Result<(), DemoError> {
-        report::title(self.out, "Hazards found on patrol")?;
-        let request = wire::ListHazardsRequest {
-            unit_id: community().to_string(),
-            oldest_first: true,
-            consistency: Some(after_all()),
-            ..Default::default()
-        };
-        let answer = admin.call(request).await?;
-        report::cases(self.out, &answer.hazards)?;
-        let closed = |hazard: &&wire::Hazard| hazard.state() == wire::HazardState::ClosedOut;
-        let checks = &mut self.checks;
-        checks.expect(
-            "hazards found on patrol and closed out",
-            hazards::DAYS.len(),
-            answer.hazards.iter().filter(closed).count(),
-        );
-        let standing: u32 = answer.hazards.iter().map(|h| h.breaches).sum();
-        let withdrawn: u32 = answer.hazards.iter().map(|h| h.breaches_withdrawn).sum();
-        checks.expect("of these, deadlines breached", 1, standing);
-        checks.expect("breaches withdrawn by a late fact", 1, withdrawn);
-        Ok(())
-    }
-
-    async fn mediation(&mut self, admin: &Session) -> Result<(), DemoError> {
-        report::title(self.out, "A wet wall: found on a visit, settled, performed")?;
-        let request = wire::GetDisputeRequest {
-            dispute_id: disputes::dispute_id(),
-            consistency: Some(after_all()),
-        };
-        let answer = admin.call(request).await?;
-        let dispute = answer.dispute.unwrap_or_default();
-        report::life(self.out, &answer.steps)?;
-        writeln!(
-            self.out,
-            "{} sessions beside the expert's work; {} of {} obligations performed; {}.",
-            dispute.sessions,
-            dispute.obligations_performed,
-            dispute.obligations,
-            dispute.state().as_str_name(),
-        )?;
-        let recount = self.recount()?;
-        let count = |name: &str| recount.types.get(name).copied().unwrap_or_default();
-        let checks = &mut self.checks;
-        checks.expect(
-            "disputes settled, performed and archived",
-            true,
-            dispute.state() == wire::DisputeState::Archived,
-        );
-        checks.expect("acts of the parties on paper", 4, {
-            count("PartyConsented") + count("AgreementSigned")
-        });
-        checks.expect("people rewarded for settling it", 1, count("HelpVerified"));
-        Ok(())
-    }
-
-    async fn points(&mut self, admin: &Session) -> Result<(), DemoError> {
-        report::title(self.out, "The volunteer with 24 publicity actions")?;
-        let request = wire::GetStatementRequest {
-            person_id: person(STAR).to_string(),
-            page_size: 1_000,
-            consistency: Some(after_all()),
-            ..Default::default()
-        };
-        let mut answer = admin.call(request).await?;
-        answer
-            .lines
-            .retain(|line| line.kind() == wire::StatementLineKind::Granted);
-        let names = [By::Officer, By::Captain, By::Instructor]
-            .map(|by| (by.person().to_string(), format!("the {}", by.subject())));
-        report::statement(self.out, &answer.lines, &BTreeMap::from(names))?;
-        let balance = answer.balance.unwrap_or_default();
-        writeln!(
-            self.out,
-            "{} points by {} publicity actions: {} spendable, {} pending.",
-            grouped(balance.granted),
-            answer.lines.len(),
-            grouped(balance.spendable),
-            balance.pending,
-        )?;
-        let explained = answer.lines.iter().filter(|line| {
-            line.rule == "PUBLICITY"
-                && line.policy_set == "pilot/1"
-                && line.verified_by == By::Officer.person().to_string()
-                && !line.activity_title.is_empty()
-        });
-        let explained = explained.count();
-        let recount = self.recount()?;
-        let mut differing = 0;
-        // Points for a lead are shown to the person alone.
-        let patroller = admin.in_the_name_of(By::Patroller.subject())?;
-        let withheld = By::Patroller.person().to_string();
-        for (person_id, points) in recount.points() {
-            let request = wire::GetBalanceRequest {
-                person_id: person_id.clone(),
-                consistency: Some(after_all()),
-                ..Default::default()
-            };
-            let session = if *person_id == withheld {
-                &patroller
-            } else {
-                admin
-            };
-            let balance = session.call(request).await?.balance.unwrap_or_default();
-            let found =
-                balance.granted.cast_signed() + balance.revised - balance.reversed.cast_signed();
-            differing += usize::from(found != *points);
-        }
-        let checks = &mut self.checks;
-        checks.expect(
-            "points of 24 publicity actions",
-            STAR_POINTS,
-            balance.granted,
-        );
-        checks.expect(
-            "actions named with rule version and verifier",
-            campaigns::WAVES,
-            explained,
-        );
-        checks.expect(
-            "verified activities without exactly one award",
-            0,
-            recount.unmatched(),
-        );
-        checks.expect("awards", recount.facts(), {
-            recount
-                .types
-                .get("AwardGranted")
-                .copied()
-                .unwrap_or_default()
-        });
-        checks.expect("balances that differ from the events", 0, differing);
-        let stuck = self.backend.timers.health().stuck_timers;
-        let checks = &mut self.checks;
-        checks.expect("timers that stand stuck", 0, stuck);
-        checks.expect("work of reactions that stands stuck", 0, {
-            recount
-                .types
-                .get("ReactionStuck")
-                .copied()
-                .unwrap_or_default()
-        });
         Ok(())
     }
 

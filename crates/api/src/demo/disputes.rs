@@ -11,7 +11,8 @@ use tonic::Status;
 use uuid::Uuid;
 
 use super::pilot::{By, Pilot, Step as Scene, community, day, local};
-use crate::session::timestamp;
+use super::{DemoError, Show, after_all, report};
+use crate::session::{Session, timestamp};
 use crate::wire;
 
 /// Who takes part without a login, and what they are called.
@@ -278,4 +279,39 @@ async fn agreed(pilot: &mut Pilot) -> Result<(), Status> {
         })
         .await
         .map(drop)
+}
+
+impl Show<'_> {
+    /// The life of the dispute, and what it came to.
+    pub(super) async fn mediation(&mut self, admin: &Session) -> Result<(), DemoError> {
+        report::title(self.out, "A wet wall: found on a visit, settled, performed")?;
+        let request = wire::GetDisputeRequest {
+            dispute_id: dispute_id(),
+            consistency: Some(after_all()),
+        };
+        let answer = admin.call(request).await?;
+        let dispute = answer.dispute.unwrap_or_default();
+        report::life(self.out, &answer.steps)?;
+        writeln!(
+            self.out,
+            "{} sessions beside the expert's work; {} of {} obligations performed; {}.",
+            dispute.sessions,
+            dispute.obligations_performed,
+            dispute.obligations,
+            dispute.state().as_str_name(),
+        )?;
+        let recount = self.recount()?;
+        let count = |name: &str| recount.types.get(name).copied().unwrap_or_default();
+        let checks = &mut self.checks;
+        checks.expect(
+            "disputes settled, performed and archived",
+            true,
+            dispute.state() == wire::DisputeState::Archived,
+        );
+        checks.expect("acts of the parties on paper", 4, {
+            count("PartyConsented") + count("AgreementSigned")
+        });
+        checks.expect("people rewarded for settling it", 1, count("HelpVerified"));
+        Ok(())
+    }
 }

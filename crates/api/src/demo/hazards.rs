@@ -10,7 +10,8 @@ use tonic::Status;
 
 use super::patrol::shift_id;
 use super::pilot::{By, Pilot, Step as Scene, community, day, local, minutes};
-use crate::session::timestamp;
+use super::{DemoError, Show, after_all, report};
+use crate::session::{Session, timestamp};
 use crate::wire;
 
 /// Days of July 2024 on which the first shift finds a hazard.
@@ -175,4 +176,31 @@ async fn verified(pilot: &mut Pilot, index: usize) -> Result<(), Status> {
             .await?;
     }
     Ok(())
+}
+
+impl Show<'_> {
+    /// What became of them, and of their deadlines.
+    pub(super) async fn cases(&mut self, admin: &Session) -> Result<(), DemoError> {
+        report::title(self.out, "Hazards found on patrol")?;
+        let request = wire::ListHazardsRequest {
+            unit_id: community().to_string(),
+            oldest_first: true,
+            consistency: Some(after_all()),
+            ..Default::default()
+        };
+        let answer = admin.call(request).await?;
+        report::cases(self.out, &answer.hazards)?;
+        let closed = |hazard: &&wire::Hazard| hazard.state() == wire::HazardState::ClosedOut;
+        let checks = &mut self.checks;
+        checks.expect(
+            "hazards found on patrol and closed out",
+            DAYS.len(),
+            answer.hazards.iter().filter(closed).count(),
+        );
+        let standing: u32 = answer.hazards.iter().map(|h| h.breaches).sum();
+        let withdrawn: u32 = answer.hazards.iter().map(|h| h.breaches_withdrawn).sum();
+        checks.expect("of these, deadlines breached", 1, standing);
+        checks.expect("breaches withdrawn by a late fact", 1, withdrawn);
+        Ok(())
+    }
 }

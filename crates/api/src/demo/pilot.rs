@@ -134,7 +134,12 @@ pub(crate) enum Step {
 }
 
 /// What a reaction answers.
-const ANSWERED: &[&str] = &["/VerifyParticipation", "/VerifyHelp", "/ValidateLead"];
+const ANSWERED: &[&str] = &[
+    "/VerifyParticipation",
+    "/ReverifyShift",
+    "/VerifyHelp",
+    "/ValidateLead",
+];
 
 /// The play: who acts, the clock, what was counted on the way.
 pub(crate) struct Pilot {

@@ -308,6 +308,7 @@ fn reinspect(c: &mut Community, hazard: HazardId) {
         hazard,
         passed,
         reason,
+        inspected_at: None,
     };
     c.send(captain.principal, command);
     let (minutes, step) = if passed {

@@ -176,6 +176,7 @@ fn overdue(case: &Case, now: Instant) -> Option<(Instant, &'static str)> {
     let breaches = case.breaches.iter().map(|breach| match breach.purpose {
         Purpose::Rectification => (breach.due_at, "RECTIFICATION"),
         Purpose::ReportUp => (breach.due_at, "REPORT_UP"),
+        Purpose::Reinspection => (breach.due_at, "REINSPECTION"),
     });
     breaches.chain(passed).min()
 }
