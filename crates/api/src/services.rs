@@ -29,7 +29,8 @@ pub mod zone;
 
 use std::sync::Arc;
 
-use domain::Command;
+use domain::account::Account;
+use domain::{Aggregate as _, Command};
 use eventlog::execute::Request as ExecuteRequest;
 use tokio::sync::{Semaphore, watch};
 use tonic::{Request, Response, Status};
@@ -90,11 +91,14 @@ impl Services {
         let request = asked(caller, command_id, command)?;
         match self.backend.executor.execute(request).await {
             Ok(mut receipt) => {
-                if let Some(lead) = confided {
-                    receipt
-                        .stream_versions
-                        .retain(|(stream, _)| *stream == lead);
-                }
+                // Nor does it count an account's postings: one more than are shown would tell of a
+                // withheld one.
+                receipt
+                    .stream_versions
+                    .retain(|(stream, _)| match &confided {
+                        Some(lead) => stream == lead,
+                        None => stream.category() != Account::CATEGORY,
+                    });
                 Ok(receipt.into())
             }
             Err(error) => Err(status::of_execute(&error)),

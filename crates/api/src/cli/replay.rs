@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use domain::{Instant, Visibility};
+use domain::account::Account;
+use domain::{Aggregate as _, Instant, Visibility};
 use eventlog::{Commit, EventLog as _, RecordedEvent, record};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -18,7 +19,7 @@ use super::{Failure, source};
 /// given: until personal fields are sealed, whoever can read the folder can read them all. No
 /// filter tells what a withheld item holds: without --reveal only --from, --to and, for a lead's own
 /// items, --stream and --case find one. Of a commit whose header is withheld, who acted, how and
-/// why is left out.
+/// why is left out; of events of accounts, the version: a gap would tell whose award is withheld.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Folder of the log
@@ -159,10 +160,13 @@ fn print(
         json!({ "position": event.position, "hash": item_hash(commit, event)? })
     } else {
         let payload: Value = serde_json::from_slice(&event.payload)?;
+        // A gap in the versions of an account would tell whose award is withheld.
+        let counted = reveal || event.stream.category() != Account::CATEGORY;
+        let version = counted.then_some(event.version);
         let mut line = json!({
             "position": event.position,
             "stream": event.stream.as_str(),
-            "version": event.version,
+            "version": version,
             "type": &*event.type_name,
             "occurred_at": event.envelope.occurred_at,
             "recorded_at": event.header.recorded_at,
