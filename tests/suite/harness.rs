@@ -305,18 +305,23 @@ impl Folder {
 
     /// A log on a simulated clock that stands at [`BIRTH`].
     pub(crate) fn born() -> Self {
-        Self::empty().simulated()
+        Self::born_of_seed("1")
+    }
+
+    /// The same with other ids: another log.
+    pub(crate) fn born_of_seed(seed: &str) -> Self {
+        Self::empty().simulated(seed)
     }
 
     /// The same below a folder of choice.
     pub(crate) fn born_in(folder: &Path) -> Self {
         let place = TempDir::with_prefix_in("benniu-e2e-", folder);
         let place = place.expect("a temporary folder");
-        Self { place }.simulated()
+        Self { place }.simulated("1")
     }
 
-    fn simulated(self) -> Self {
-        self.init(&["--simulated-from", BIRTH, "--seed", "1"])
+    fn simulated(self, seed: &str) -> Self {
+        self.init(&["--simulated-from", BIRTH, "--seed", seed])
             .exits(0);
         self
     }
@@ -570,10 +575,15 @@ impl Server {
         self.running.kill();
     }
 
-    /// Asks it to end (SIGTERM) and waits until it has.
-    pub(crate) fn terminate(mut self) -> Ran {
+    /// Asks it to end (SIGTERM).
+    pub(crate) fn ask_to_end(&self) {
         let pid = Pid::from_child(&self.running.child);
         kill_process(pid, Signal::TERM).expect("it can be signalled");
+    }
+
+    /// Asks it to end (SIGTERM) and waits until it has.
+    pub(crate) fn terminate(mut self) -> Ran {
+        self.ask_to_end();
         let status = self.running.wait(SERVICE_TIME_MAX);
         Ran {
             status,

@@ -12,6 +12,7 @@ use api::session::Session;
 use api::wire;
 use domain::ids::derived;
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 use tonic::{Code, Status};
 
 use crate::harness::Server;
@@ -35,6 +36,8 @@ const DESCRIPTION: &str = "beside the path to the school; children climb over it
 #[derive(Default)]
 struct Sender {
     subject: String,
+    /// Whether it also asks.
+    asks: bool,
     /// By command: the hazard it reports and the receipt, once there is one.
     sent: BTreeMap<String, (wire::ReportHazardRequest, Option<wire::Receipt>)>,
     /// The last hazard that was acknowledged, and where.
@@ -43,15 +46,16 @@ struct Sender {
 }
 
 impl Sender {
-    /// Sends one command after the other, with questions between, until one is not answered.
+    /// Sends one command after the other, with questions between, until one is not answered or it
+    /// has sent `most` in all.
     async fn send(
         mut self,
         session: Session,
         hazards: impl Fn(usize) -> wire::ReportHazardRequest + Send,
         answered: Arc<Semaphore>,
-        lost: fn(&Status) -> bool,
+        (lost, most): (fn(&Status) -> bool, usize),
     ) -> Self {
-        loop {
+        while self.sent.len() < most {
             let number = self.sent.len();
             let request = hazards(number);
             let id = request.command_id.clone();
@@ -72,13 +76,15 @@ impl Sender {
                     return self;
                 }
             }
-            if number.is_multiple_of(COMMANDS_PER_QUESTION)
+            if self.asks
+                && number.is_multiple_of(COMMANDS_PER_QUESTION)
                 && let Err(status) = self.ask(&session).await
             {
                 assert!(lost(&status), "{status:?}");
                 return self;
             }
         }
+        self
     }
 
     /// Asks for the hazard that was acknowledged last: it must be there.
@@ -154,6 +160,7 @@ impl Load {
             .chain((0..VOLUNTEERS).map(volunteer_login));
         let new = |subject| Sender {
             subject,
+            asks: true,
             ..Sender::default()
         };
         let senders: Vec<_> = subjects.map(new).collect();
@@ -165,6 +172,55 @@ impl Load {
             rounds: 0,
             unanswered: Vec::new(),
             taken: 0,
+        }
+    }
+
+    /// Lets nobody ask: what waits for the read models cannot be cut off within a command.
+    pub(crate) fn of_commands_alone(mut self) -> Self {
+        for sender in &mut self.senders {
+            sender.asks = false;
+        }
+        self
+    }
+
+    /// Sends until each client has sent so many commands in all; nothing is cut off.
+    pub(crate) async fn fill(&mut self, town: &Town, each: usize) {
+        let answered = Arc::new(Semaphore::new(0));
+        let sending = self.sending(town, &answered, each).await;
+        self.gather(sending).await;
+        let unanswered: usize = self.senders.iter().map(Sender::unanswered).sum();
+        assert_eq!(unanswered, 0, "nothing was cut off");
+    }
+
+    /// Every client, at work.
+    async fn sending(
+        &mut self,
+        town: &Town,
+        answered: &Arc<Semaphore>,
+        most: usize,
+    ) -> Vec<JoinHandle<Sender>> {
+        let mut sending = Vec::new();
+        for sender in std::mem::take(&mut self.senders) {
+            let (seed, subject) = (self.seed, sender.subject.clone());
+            let template = town.hazard("");
+            let hazards = move |n: usize| wire::ReportHazardRequest {
+                command_id: derived("load command", &[&seed, &subject, &n]).to_string(),
+                hazard_id: derived("load hazard", &[&seed, &subject, &n]).to_string(),
+                description: DESCRIPTION.repeat(n % 17 + 1),
+                ..template.clone()
+            };
+            let session = Session::connect(town.url(), &sender.subject).await;
+            let session = session.expect("the service takes connections");
+            let answered = Arc::clone(answered);
+            let ends = (self.lost, most);
+            sending.push(tokio::spawn(sender.send(session, hazards, answered, ends)));
+        }
+        sending
+    }
+
+    async fn gather(&mut self, sending: Vec<JoinHandle<Sender>>) {
+        for sender in sending {
+            self.senders.push(sender.await.expect("no client panics"));
         }
     }
 
@@ -180,30 +236,12 @@ impl Load {
         let later = Duration::from_micros(u64::try_from(later).expect("a small number"));
 
         let answered = Arc::new(Semaphore::new(0));
-        let mut sending = Vec::new();
-        for sender in std::mem::take(&mut self.senders) {
-            let (seed, subject) = (self.seed, sender.subject.clone());
-            let template = town.hazard("");
-            let hazards = move |n: usize| wire::ReportHazardRequest {
-                command_id: derived("load command", &[&seed, &subject, &n]).to_string(),
-                hazard_id: derived("load hazard", &[&seed, &subject, &n]).to_string(),
-                description: DESCRIPTION.repeat(n % 17 + 1),
-                ..template.clone()
-            };
-            let session = Session::connect(town.url(), &sender.subject).await;
-            let session = session.expect("the service takes connections");
-            let answered = Arc::clone(&answered);
-            sending.push(tokio::spawn(
-                sender.send(session, hazards, answered, self.lost),
-            ));
-        }
+        let sending = self.sending(town, &answered, usize::MAX).await;
         let enough = answered.acquire_many(answers).await;
         enough.expect("it is never closed").forget();
         tokio::time::sleep(later).await;
         cut(town.stop()).await;
-        for sender in sending {
-            self.senders.push(sender.await.expect("no client panics"));
-        }
+        self.gather(sending).await;
         let in_flight: usize = self.senders.iter().map(Sender::unanswered).sum();
         self.unanswered.push(in_flight);
 

@@ -35,6 +35,8 @@ pub(crate) const SHIFT_MINUTES: i64 = 120;
 pub(crate) struct Town {
     /// Where its log is.
     pub(crate) folder: Folder,
+    /// What its service is started with beside the folder.
+    arguments: Vec<String>,
     server: Option<Server>,
     session: Option<Session>,
     now: Instant,
@@ -113,6 +115,7 @@ impl Town {
         let plan = plan.expect("the drawn zones");
         let mut town = Self {
             folder,
+            arguments: Vec::new(),
             server: None,
             session: None,
             now: at(BIRTH),
@@ -134,9 +137,15 @@ impl Town {
 
     /// Starts its service again, or for the first time.
     pub(crate) async fn start(&mut self) {
-        let server = Server::start(&self.folder.data()).await;
+        let arguments: Vec<_> = self.arguments.iter().map(String::as_str).collect();
+        let server = Server::start_with(&self.folder.data(), &arguments).await;
         self.session = Some(server.session(ADMIN).await);
         self.server = Some(server);
+    }
+
+    /// Says what its service is started with from now on.
+    pub(crate) fn start_with(&mut self, arguments: &[&str]) {
+        self.arguments = arguments.iter().map(ToString::to_string).collect();
     }
 
     /// Starts its service again behind a command that watches it.

@@ -370,6 +370,15 @@ fn take_page<M: ReadModel>(
     taken
 }
 
+/// A step of writing a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The pages that changed are in a new pack that no manifest names yet.
+    Packed,
+    /// The manifest names the new pack; packs that hold nothing any more are still there.
+    Named,
+}
+
 /// What saving wrote, to be told to the build once nobody reads it.
 pub(crate) struct Save<M: ReadModel> {
     written: Vec<Written<M>>,
@@ -380,11 +389,16 @@ pub(crate) struct Save<M: ReadModel> {
 }
 
 impl<M: ReadModel> Build<M> {
-    /// Writes its snapshot, if it has moved since the last one. [`Build::saved`] must follow.
+    /// Writes its snapshot, if it has moved since the last one, and tells each [`Step`] that is done.
+    /// [`Build::saved`] must follow.
     ///
     /// # Errors
     /// If the system refuses; the snapshot is then what it was.
-    pub(crate) fn save(&self, belongs: Belongs) -> io::Result<Option<Save<M>>> {
+    pub(crate) fn save(
+        &self,
+        belongs: Belongs,
+        done: &dyn Fn(Step),
+    ) -> io::Result<Option<Save<M>>> {
         let Some(source) = &self.source else {
             return Ok(None);
         };
@@ -400,6 +414,7 @@ impl<M: ReadModel> Build<M> {
         if !dirty.is_empty() {
             Pack { written, moved } = source.write_pack(next_pack, &dirty, &clean)?;
             next_pack += 1;
+            done(Step::Packed);
         }
         let clean = clean
             .into_iter()
@@ -417,6 +432,7 @@ impl<M: ReadModel> Build<M> {
             places: places.into_iter().collect(),
         };
         source.write_manifest(belongs, &manifest)?;
+        done(Step::Named);
         Ok(Some(Save {
             alive: manifest
                 .places

@@ -25,7 +25,7 @@ pub use fold::fold;
 pub use job::Progress;
 
 use crate::Models;
-use crate::build::{Checksum, Fault, Phase};
+use crate::build::{Checksum, Fault, Phase, Step};
 use crate::feed::{DecodedCommit, Decoder};
 use crate::models::{AnyBuild, AnyModel};
 use crate::views::Belongs;
@@ -36,8 +36,8 @@ use read::Reader;
 const READ_RETRY: Duration = Duration::from_secs(1);
 /// Time after which a quiet engine looks after memory and snapshots.
 const TICK: Duration = Duration::from_secs(1);
-/// Events that a build may be behind and still counts as one of those that follow: they are taken in
-/// within about a second.
+/// Events that a build may be behind and still counts as one of those that follow, if the options say
+/// nothing else: they are taken in within about a second.
 pub const FOLLOW_EVENTS: u64 = 50_000;
 /// Most threads that share a batch in the engine's loop.
 const THREADS_MAX: usize = 4;
@@ -54,6 +54,9 @@ pub struct Options {
     /// Bytes that all read models together may keep resident. More than that is let go once the
     /// snapshots hold it; one question may go beyond while it is answered.
     pub memory_bytes: usize,
+    /// Events that a live build may be behind and still counts as one of those that follow: answers
+    /// wait for it. One that is further behind answers nobody until it is there, and nobody waits.
+    pub follow_events: u64,
     /// Threads that fold builds beside the live ones.
     pub build_threads: usize,
     /// Share of the time, in percent from 1 to 100, in which these threads work; the rest is left to
@@ -70,6 +73,7 @@ impl Default for Options {
             snapshot_events: 200_000,
             snapshot_every: Duration::from_mins(1),
             memory_bytes: 512 * 1_024 * 1_024,
+            follow_events: FOLLOW_EVENTS,
             build_threads: threads().div_ceil(2),
             build_share: 60,
             pause: Pause::default(),
@@ -98,6 +102,13 @@ impl Pause {
             while hold.exists() {
                 std::thread::sleep(Duration::from_millis(5));
             }
+        }
+    }
+
+    /// The same at a point of a model: `<point>.<model>`.
+    fn at_of(&self, point: &str, model: &str) {
+        if self.folder.is_some() {
+            self.at(&format!("{point}.{model}"));
         }
     }
 }
@@ -316,7 +327,11 @@ impl Shared {
     /// Position that every live build holds that is not fenced and not far behind; that of the loop
     /// if there is none.
     fn position(&self, feed: &Feed) -> u64 {
-        let far: Vec<_> = self.jobs().iter().flat_map(|job| job.far()).collect();
+        let far: Vec<_> = {
+            let jobs = self.jobs();
+            let far = |job: &Arc<Job>| job.far(self.options.follow_events);
+            jobs.iter().flat_map(far).collect()
+        };
         let live = self.models.all().into_iter();
         let counted = live
             .filter(|model| !far.contains(&model.name()))
@@ -447,13 +462,22 @@ impl Shared {
         self.options.pause.at("snapshot");
         let mut failed = None;
         for build in self.builds() {
-            let saved = self.pool.install(|| build.save(belongs));
+            let saved = self.pool.install(|| self.save_build(&*build, belongs));
             if let Err(error) = saved {
                 tracing::warn!(%error, model = build.name(), "a snapshot cannot be written; the log is not concerned");
                 failed = Some(error);
             }
         }
         locked(&self.upkeep).snapshot_error = failed.map(|error| error.to_string());
+    }
+
+    /// Writes the snapshot of a build, if it has moved.
+    fn save_build(&self, build: &dyn AnyBuild, belongs: Belongs) -> std::io::Result<bool> {
+        let name = build.name();
+        build.save(belongs, &|step| match step {
+            Step::Packed => self.options.pause.at_of("packed", name),
+            Step::Named => self.options.pause.at_of("named", name),
+        })
     }
 
     fn health(&self) -> Health {

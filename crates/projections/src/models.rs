@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 
 use eventlog::EventLog;
 
-use crate::build::{Build, Checksum, Fault, Phase};
+use crate::build::{Build, Checksum, Fault, Phase, Step};
 use crate::compare::{self, Tally};
 use crate::feed::DecodedCommit;
 use crate::read_model::{ReadModel, Row};
@@ -49,11 +49,11 @@ pub trait AnyBuild: Send + Sync {
     fn set_phase(&self, phase: Phase);
     /// Takes commits in; see [`Build::take_in`].
     fn take_in(&self, commits: &[DecodedCommit], parallel: bool);
-    /// Writes its snapshot, if it has moved; `true` if it wrote one.
+    /// Writes its snapshot, if it has moved, and tells each step that is done; `true` if it wrote one.
     ///
     /// # Errors
     /// If the system refuses.
-    fn save(&self, belongs: Belongs) -> io::Result<bool>;
+    fn save(&self, belongs: Belongs, done: &(dyn Fn(Step) + Sync)) -> io::Result<bool>;
     /// Bytes that are resident, and those of them that no snapshot holds; estimated.
     fn resident_bytes(&self) -> (usize, usize);
     /// Lets pages go that nobody used for so many ticks; the bytes that became free.
@@ -124,8 +124,8 @@ impl<M: ReadModel> AnyBuild for Held<M> {
         self.write().take_in(commits, parallel);
     }
 
-    fn save(&self, belongs: Belongs) -> io::Result<bool> {
-        let Some(save) = self.read().save(belongs)? else {
+    fn save(&self, belongs: Belongs, done: &(dyn Fn(Step) + Sync)) -> io::Result<bool> {
+        let Some(save) = self.read().save(belongs, done)? else {
             return Ok(false);
         };
         self.write().saved(save);

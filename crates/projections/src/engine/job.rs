@@ -13,7 +13,7 @@ use eventlog::ReadError;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::read::Reader;
-use super::{FOLLOW_EVENTS, Shared, locked};
+use super::{Shared, locked};
 use crate::build::Phase;
 use crate::feed::{DecodedCommit, Decoder};
 use crate::models::AnyBuild;
@@ -85,10 +85,10 @@ impl Job {
         })
     }
 
-    /// The models whose live build is folded from far behind.
-    pub(super) fn far(&self) -> Vec<&'static str> {
+    /// The models whose live build is folded from further behind than so many events.
+    pub(super) fn far(&self, follow_events: u64) -> Vec<&'static str> {
         let behind = self.target.load(Ordering::Relaxed) - self.from;
-        let far = behind > FOLLOW_EVENTS && !self.ended.load(Ordering::Acquire);
+        let far = behind > follow_events && !self.ended.load(Ordering::Acquire);
         let targets = self.targets.iter().filter(|target| far && target.live);
         targets.map(|target| target.model).collect()
     }
@@ -311,7 +311,7 @@ impl Shared {
             .iter()
             .filter(|target| target.kind == Kind::Joins);
         for target in joining {
-            if let Err(error) = target.build.save(belongs) {
+            if let Err(error) = self.save_build(&*target.build, belongs) {
                 tracing::warn!(%error, model = target.model, "a build under way has no snapshot");
             }
         }

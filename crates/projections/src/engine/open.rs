@@ -9,7 +9,7 @@ use eventlog::{EventLog, ReadError};
 use tokio::sync::watch;
 
 use super::job::{Kind, Target};
-use super::{FOLLOW_EVENTS, Feed, Options, Shared, THREADS_MAX, Upkeep, threads};
+use super::{Feed, Options, Shared, THREADS_MAX, Upkeep, threads};
 use crate::Models;
 use crate::build::Phase;
 use crate::feed::Decoder;
@@ -46,7 +46,7 @@ impl Shared {
         }
         // Without any snapshot a short log is simply followed from its start.
         let position = match loaded {
-            0 if head > FOLLOW_EVENTS => head,
+            0 if head > options.follow_events => head,
             loaded => loaded,
         };
         let pool = rayon::ThreadPoolBuilder::new()

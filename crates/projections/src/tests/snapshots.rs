@@ -29,7 +29,7 @@ async fn saved() -> (TempDir, History, Models) {
     }
     let belongs = Belongs::to(&*history.log);
     for model in models.all() {
-        assert!(model.live().save(belongs).expect("saved"));
+        assert!(model.live().save(belongs, &|_| {}).expect("saved"));
     }
     (folder, history, models)
 }
@@ -77,7 +77,7 @@ async fn every_model_comes_back_from_its_snapshot_as_it_was() {
             was.name()
         );
         assert!(is.live().position() > 0);
-        let moved = is.live().save(belongs).expect("no need");
+        let moved = is.live().save(belongs, &|_| {}).expect("no need");
         assert!(!moved, "not moved");
     }
 }
@@ -148,7 +148,13 @@ async fn a_page_of_another_log_changes_no_answer() {
             models.case_board.live().take_in(&commit, false);
         }
         let belongs = Belongs::to(&*foreign.log);
-        assert!(models.case_board.live().save(belongs).expect("saved"));
+        assert!(
+            models
+                .case_board
+                .live()
+                .save(belongs, &|_| {})
+                .expect("saved")
+        );
         (other, foreign)
     };
     let pack = |folder: &TempDir| home::<CaseBoard>(folder.path()).join("00000001.pack");
@@ -216,7 +222,13 @@ async fn what_changes_after_a_snapshot_goes_into_the_next_and_dead_packs_go() {
             models.case_board.live().take_in(&commit, false);
         }
         let belongs = Belongs::to(&*history.log);
-        assert!(models.case_board.live().save(belongs).expect("saved"));
+        assert!(
+            models
+                .case_board
+                .live()
+                .save(belongs, &|_| {})
+                .expect("saved")
+        );
         let again = loaded(folder.path(), &history, belongs);
         assert_eq!(
             again.case_board.live().checksum(),
