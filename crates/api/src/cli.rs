@@ -13,6 +13,7 @@ mod import;
 mod init;
 mod local;
 mod log;
+mod picture;
 mod projections;
 mod redemption;
 mod replay;

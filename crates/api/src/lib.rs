@@ -7,6 +7,7 @@
 //! - `backend`: what the services stand on; `folder`: opens one on a data folder; `lookup`: the key for identity numbers
 //! - `server`: serves on a listener; `session`: calls a server; `cli`: the commands
 //! - `scrub`: the verification of an open log, as callers see it; `metrics`: what is told in numbers
+//! - `pictures`: answers as pictures, for the terminal, as SVG and HTML
 //! - `demo`: the main job in one run, which checks itself
 //! - `simulate`: a realistic history for benchmarks, written through the real deciders
 //! - `import`: brings records of another system in; `boston_311`: reads those of Boston's 311 line
@@ -27,6 +28,7 @@ pub mod lookup;
 pub mod metrics;
 pub mod paging;
 pub mod parse;
+mod pictures;
 pub mod reading;
 pub mod scrub;
 pub mod server;

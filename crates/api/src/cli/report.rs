@@ -26,7 +26,10 @@ use tonic::Status;
 use uuid::Uuid;
 
 use super::Failure;
+use super::picture::{Picture, Shown};
 use super::source::{self, Opened, Source};
+use crate::pictures::NotDrawn;
+use crate::pictures::page;
 use crate::session::{Rpc, timestamp};
 use crate::{parse, wire};
 
@@ -127,6 +130,25 @@ impl Sheet {
         whole
     }
 
+    /// Its rows for a page; the notes go into the caption.
+    fn table(&self) -> page::Table {
+        let notes = self.notes.iter();
+        let notes = notes.map(|(name, value)| format!("; {name}: {}", text(value)));
+        page::Table {
+            caption: format!("{}{}", self.name, notes.collect::<String>()),
+            columns: self
+                .columns
+                .iter()
+                .map(|&column| column.to_owned())
+                .collect(),
+            rows: self
+                .rows
+                .iter()
+                .map(|row| row.iter().map(text).collect())
+                .collect(),
+        }
+    }
+
     fn print(&self, as_json: bool) -> Result<(), Failure> {
         print(&[self], as_json)
     }
@@ -136,23 +158,52 @@ impl Sheet {
 fn print(sheets: &[&Sheet], as_json: bool) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     if as_json {
-        let whole: Map<_, _> = sheets.iter().flat_map(|sheet| sheet.object()).collect();
-        writeln!(out, "{}", Value::Object(whole))?;
-        return Ok(());
+        writeln!(out, "{}", object(sheets))?;
+    } else {
+        writeln!(out, "{}", lines(sheets))?;
     }
+    Ok(())
+}
+
+/// Prints sheets with their picture, in the form that is asked for.
+fn print_picture(
+    shown: &Shown,
+    as_json: bool,
+    sheets: &[&Sheet],
+    title: &str,
+    terminal: &dyn Fn() -> String,
+    svg: &dyn Fn() -> Result<String, NotDrawn>,
+) -> Result<(), Failure> {
+    let picture = Picture {
+        title,
+        terminal,
+        svg,
+        lines: &|| lines(sheets),
+        tables: &|| sheets.iter().map(|sheet| sheet.table()).collect(),
+        json: &|| object(sheets),
+    };
+    shown.print(as_json, &picture)
+}
+
+fn object(sheets: &[&Sheet]) -> Value {
+    let whole: Map<_, _> = sheets.iter().flat_map(|sheet| sheet.object()).collect();
+    Value::Object(whole)
+}
+
+fn lines(sheets: &[&Sheet]) -> String {
+    let mut lines = Vec::new();
     for sheet in sheets {
-        for (name, value) in &sheet.notes {
-            writeln!(out, "{name}: {}", text(value))?;
-        }
+        let notes = sheet.notes.iter();
+        lines.extend(notes.map(|(name, value)| format!("{name}: {}", text(value))));
         let mut table = Table::new();
         table.load_style(presets::UTF8_BORDERS_ONLY);
         table.set_header(sheet.columns);
         for row in &sheet.rows {
             table.add_row(row.iter().map(text));
         }
-        writeln!(out, "{table}")?;
+        lines.push(table.to_string());
     }
-    Ok(())
+    lines.join("\n")
 }
 
 /// A value as a person reads it; a share as `3 of 7`.

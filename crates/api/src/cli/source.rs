@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use domain::Instant;
 use domain::genesis::ClockKind;
 use eventlog::{Clock as _, EventLog as _, ReadLog, SystemClock};
-use projections::Models;
+use projections::{Build, Models, ReadModel};
 
 use super::Failure;
 use crate::session::Session;
+use crate::wire;
 
 /// The flags of a question.
 #[derive(Debug, clap::Args)]
@@ -85,12 +86,25 @@ impl Source {
 /// The present of a folder's log: a simulated log's is what it recorded last.
 pub(super) fn present(log: &ReadLog) -> Instant {
     let recorded = log.head().recorded_at.unwrap_or_default();
-    let simulated = crate::folder::born(log, Path::new(""))
-        .is_ok_and(|born| born.clock == ClockKind::Simulated);
-    if simulated {
+    if is_simulated(log) {
         recorded
     } else {
         SystemClock::new().now().max(recorded)
+    }
+}
+
+fn is_simulated(log: &ReadLog) -> bool {
+    crate::folder::born(log, Path::new("")).is_ok_and(|born| born.clock == ClockKind::Simulated)
+}
+
+/// What an answer of a folder's read model has seen, as a server says it.
+pub(super) fn seen<M: ReadModel>(log: &ReadLog, build: &Build<M>) -> wire::ReadPoint {
+    wire::ReadPoint {
+        epoch: log.head().epoch,
+        position: build.position,
+        build: format!("{}/{}/{}", M::NAME, build.schema_version, build.id),
+        simulated_clock: is_simulated(log),
+        stuck_reactions: Vec::new(),
     }
 }
 

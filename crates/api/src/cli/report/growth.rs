@@ -3,8 +3,11 @@
 use domain::Instant;
 use serde_json::{Value, json};
 
-use super::{Of, Sheet, ask, instant, print, share, text, when};
+use super::{Of, Sheet, ask, instant, print_picture, share, text, when};
 use crate::cli::Failure;
+use crate::cli::picture::{Shown, asked};
+use crate::cli::source::seen;
+use crate::pictures::growth as picture;
 use crate::services::report::growth;
 use crate::wire;
 
@@ -21,6 +24,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "TIME", value_parser = crate::cli::instant)]
     as_of: Option<Instant>,
     #[command(flatten)]
+    shown: Shown,
+    #[command(flatten)]
     of: Of,
 }
 
@@ -33,8 +38,11 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         as_of: instant(args.as_of),
         consistency: None,
     };
-    let answer = ask(&opened, &request, |models, _, now| {
-        growth::growth(models, &models.volunteer_growth.read(), &request, now)
+    let answer = ask(&opened, &request, |models, log, now| {
+        let build = models.volunteer_growth.read();
+        let mut answer = growth::growth(models, &build, &request, now)?;
+        answer.read_point = Some(seen(log, &build));
+        Ok(answer)
     });
     let answer = answer.await?;
     let mut months = Sheet::new("months", &["month", "joined", "left", "active members"]);
@@ -47,7 +55,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
             share(month.active),
         ]
     }));
-    let as_json = args.of.source.json;
+    let as_json = args.shown.is_json(args.of.source.json);
     let mut cohorts = Sheet::new(
         "cohorts",
         &[
@@ -73,5 +81,17 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
             cells(&cohort.active),
         ]
     }));
-    print(&[&months, &cohorts], as_json)
+    let asked = asked(&[
+        ("unit", request.unit_id),
+        ("from", request.month_from),
+        ("until", request.month_until),
+    ]);
+    print_picture(
+        &args.shown,
+        as_json,
+        &[&months, &cohorts],
+        picture::TITLE,
+        &|| picture::terminal(&answer),
+        &|| picture::svg(&answer, &asked),
+    )
 }

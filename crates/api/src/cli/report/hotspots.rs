@@ -2,8 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::{Of, PAGE_ROWS, Sheet, ask};
+use super::{Of, PAGE_ROWS, Sheet, ask, print_picture};
 use crate::cli::Failure;
+use crate::cli::picture::{Shown, asked};
+use crate::cli::source::seen;
+use crate::pictures::hotspots as picture;
+use crate::pictures::hotspots::WEEKDAYS;
 use crate::services::report::heat;
 use crate::wire;
 
@@ -24,6 +28,8 @@ pub(super) struct Args {
     /// Show this many of the hottest, the hottest first
     #[arg(long, value_name = "COUNT")]
     hottest: Option<i32>,
+    #[command(flatten)]
+    shown: Shown,
     #[command(flatten)]
     of: Of,
 }
@@ -53,19 +59,39 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         ..Default::default()
     };
     let mut sheet = Sheet::new("spots", COLUMNS);
+    let mut spots = Vec::new();
     loop {
-        let answer = ask(&opened, &request, |models, _, now| {
-            heat::spots(models, &models.hot_spots.read(), &request, now)
+        let answer = ask(&opened, &request, |models, log, now| {
+            let build = models.hot_spots.read();
+            let mut answer = heat::spots(models, &build, &request, now)?;
+            answer.read_point = Some(seen(log, &build));
+            Ok(answer)
         });
-        let answer = answer.await?;
+        let mut answer = answer.await?;
         sheet.rows.extend(answer.spots.iter().map(row));
-        request.page_token = answer.next_page_token;
+        spots.append(&mut answer.spots);
+        request.page_token = std::mem::take(&mut answer.next_page_token);
         if request.page_token.is_empty() {
             let before = json!(answer.before_from);
             sheet.notes.push(("period before begins", before));
             let nowhere = json!(answer.without_place);
             sheet.notes.push(("hazards without a place", nowhere));
-            return sheet.print(args.of.source.json);
+            answer.spots = spots;
+            let hottest = args.hottest.map(|count| format!("{count} rows only"));
+            let asked = asked(&[
+                ("unit", request.unit_id),
+                ("from", request.day_from),
+                ("until", request.day_until),
+                ("the hottest", hottest.unwrap_or_default()),
+            ]);
+            return print_picture(
+                &args.shown,
+                args.of.source.json,
+                &[&sheet],
+                picture::TITLE,
+                &|| picture::terminal(&answer),
+                &|| picture::svg(&answer, &asked),
+            );
         }
     }
 }
@@ -76,8 +102,6 @@ fn degrees(e7: i32) -> Value {
     let e7 = e7.unsigned_abs();
     json!(format!("{sign}{}.{:07}", e7 / 10_000_000, e7 % 10_000_000))
 }
-
-const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 fn row(spot: &wire::HotSpot) -> Vec<Value> {
     let corner = spot.corner.unwrap_or_default();

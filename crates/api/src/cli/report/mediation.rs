@@ -4,8 +4,11 @@ use clap::ValueEnum;
 use domain::Instant;
 use serde_json::{Value, json};
 
-use super::{Of, PAGE_ROWS, Sheet, ask, instant, share, when};
+use super::{Of, PAGE_ROWS, Sheet, ask, instant, print_picture, share, text, when};
 use crate::cli::Failure;
+use crate::cli::picture::{Shown, asked};
+use crate::cli::source::seen;
+use crate::pictures::mediation as picture;
 use crate::services::report::mediation;
 use crate::wire;
 
@@ -30,6 +33,8 @@ pub(super) struct Args {
     /// Put disputes together by this
     #[arg(long, value_enum)]
     by: Option<By>,
+    #[command(flatten)]
+    shown: Shown,
     #[command(flatten)]
     of: Of,
 }
@@ -96,16 +101,37 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         ..Default::default()
     };
     let mut sheet = Sheet::new("mediation", COLUMNS);
+    let mut groups = Vec::new();
     loop {
-        let answer = ask(&opened, &request, |models, _, now| {
-            mediation::funnel(models, &models.mediation_report.read(), &request, now)
+        let answer = ask(&opened, &request, |models, log, now| {
+            let build = models.mediation_report.read();
+            let mut answer = mediation::funnel(models, &build, &request, now)?;
+            answer.read_point = Some(seen(log, &build));
+            Ok(answer)
         });
-        let answer = answer.await?;
+        let mut answer = answer.await?;
         sheet.rows.extend(answer.groups.iter().map(row));
-        request.page_token = answer.next_page_token;
+        groups.append(&mut answer.groups);
+        request.page_token = std::mem::take(&mut answer.next_page_token);
         if request.page_token.is_empty() {
             sheet.notes.push(("as of (UTC)", when(answer.as_of)));
-            return sheet.print(args.of.source.json);
+            answer.groups = groups;
+            let kind = args.kind.map(|kind| format!("{kind:?}").to_lowercase());
+            let asked = asked(&[
+                ("unit", request.unit_id),
+                ("registered from", text(&when(request.from))),
+                ("registered before", text(&when(request.until))),
+                ("kind", kind.unwrap_or_default()),
+                ("led by", request.lead_office),
+            ]);
+            return print_picture(
+                &args.shown,
+                args.of.source.json,
+                &[&sheet],
+                picture::TITLE,
+                &|| picture::terminal(&answer),
+                &|| picture::svg(&answer, &asked),
+            );
         }
     }
 }
