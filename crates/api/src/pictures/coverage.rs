@@ -223,7 +223,7 @@ mod tests {
     fn answer(cells: Vec<wire::CoverageCell>) -> wire::GetPatrolCoverageResponse {
         wire::GetPatrolCoverageResponse {
             cells,
-            read_point: point(),
+            read_point: Some(point()),
             ..Default::default()
         }
     }

@@ -166,16 +166,16 @@ pub(super) fn as_of(time: Option<prost_types::Timestamp>) -> String {
     })
 }
 
-/// Text in one line, its middle at a height; `side` says which end stands at `x`.
-pub(super) fn words(area: &Area<'_>, text: &str, size: u32, at: (i32, i32), side: HPos) -> Drawn {
-    area.draw_text(&clean(text), &style(size, side), at)
+/// Text in one line, its middle at a height; `end` says which end stands at `x`.
+pub(super) fn words(area: &Area<'_>, text: &str, size: u32, at: (i32, i32), end: HPos) -> Drawn {
+    area.draw_text(&clean(text), &style(size, end), at)
 }
 
 /// A text style whose size is in pixels; the library's own unit is larger by this factor.
-pub(super) fn style(size: u32, side: HPos) -> TextStyle<'static> {
+pub(super) fn style(size: u32, end: HPos) -> TextStyle<'static> {
     TextStyle::from(("sans-serif", f64::from(size) * 1.24))
         .color(&INK)
-        .pos(Pos::new(side, VPos::Center))
+        .pos(Pos::new(end, VPos::Center))
 }
 
 /// Estimated width of a text in pixels, on the wide side.

@@ -26,6 +26,9 @@ const LEFT: u32 = 84;
 /// Least and greatest width of a month, in pixels.
 const MONTH_WIDTHS: [u32; 2] = [60, 120];
 
+/// A figure of a month.
+type Figure = fn(&wire::GrowthMonth) -> u64;
+
 /// The picture's title.
 pub(crate) const TITLE: &str = "Volunteers by local month";
 
@@ -182,7 +185,7 @@ fn draw_members(area: &Area<'_>, months: &[wire::GrowthMonth]) -> Drawn {
         .axis_desc_style(style(NORMAL, HPos::Center))
         .y_desc("people")
         .draw()?;
-    let points = |count: fn(&wire::GrowthMonth) -> u64| {
+    let points = |count: Figure| {
         let points = months.iter().enumerate();
         points
             .map(|(place, month)| (middle_of(place), height(count(month))))
@@ -197,7 +200,7 @@ fn draw_members(area: &Area<'_>, months: &[wire::GrowthMonth]) -> Drawn {
     chart.draw_series(
         active
             .iter()
-            .cloned()
+            .copied()
             .map(|at| Circle::new(at, 4, WHITE.filled())),
     )?;
     chart.draw_series(
@@ -304,13 +307,13 @@ pub(crate) fn terminal(answer: &wire::GetVolunteerGrowthResponse) -> String {
     let (Some(first), Some(end)) = (months.first(), months.last()) else {
         return "there is nothing to show\n".to_owned();
     };
-    let figures: [(&str, fn(&wire::GrowthMonth) -> u64); 4] = [
+    let figures: [(&str, Figure); 4] = [
         ("members", |month| members(month).0),
         ("active", |month| members(month).1),
         ("joined", |month| month.joined),
         ("left", |month| month.left),
     ];
-    let highest = |of: fn(&wire::GrowthMonth) -> u64| months.iter().map(of).max().unwrap_or(0);
+    let highest = |of: Figure| months.iter().map(of).max().unwrap_or(0);
     let mut lines = vec![format!(
         "{} to {}, a bar for each month",
         first.month, end.month
@@ -364,7 +367,7 @@ mod tests {
                 seconds: 1_722_384_000,
                 nanos: 0,
             }),
-            read_point: point(),
+            read_point: Some(point()),
         }
     }
 

@@ -78,7 +78,7 @@ fn grid(answer: &wire::GetHotSpotsResponse) -> (Grid, u64, u64) {
 pub(crate) fn svg(answer: &wire::GetHotSpotsResponse, asked: &str) -> Result<String, NotDrawn> {
     let (grid, most, longest) = grid(answer);
     let is_empty = grid.cells.is_empty();
-    let keys = vec![
+    let mut keys = vec![
         (
             Key::Words,
             "Hazards; below, person-minutes of verified patrol (m).".to_owned(),
@@ -86,12 +86,12 @@ pub(crate) fn svg(answer: &wire::GetHotSpotsResponse, asked: &str) -> Result<Str
         (Key::Shade(0.0), "0 hazards".to_owned()),
         (Key::Shade(0.5), "half of the most".to_owned()),
         (Key::Shade(1.0), format!("{most}, the most")),
-        (
-            Key::Bar,
-            format!("patrol, of the longest of {longest} minutes"),
-        ),
         (Key::Marked, "hazards, no patrol".to_owned()),
     ];
+    if longest > 0 {
+        let bar = format!("patrol, of the longest of {longest} minutes");
+        keys.push((Key::Bar, bar));
+    }
     let notes = vec![
         "Where no figure stands, no hazard was found in the period or the one before; patrols there \
          are not told. Patrols are of the whole communities in which the hazards lie."
@@ -180,7 +180,7 @@ mod tests {
             spots,
             before_from: "2024-06-24".to_owned(),
             without_place: 3,
-            read_point: point(),
+            read_point: Some(point()),
             ..Default::default()
         }
     }

@@ -243,21 +243,21 @@ mod tests {
     use super::*;
     use crate::pictures::testing::{HARD, point, says, shows, texts};
 
-    const fn rate(numerator: u64, denominator: u64) -> Option<wire::Rate> {
-        Some(wire::Rate {
+    const fn rate(numerator: u64, denominator: u64) -> wire::Rate {
+        wire::Rate {
             numerator,
             denominator,
-        })
+        }
     }
 
     fn funnel(group: &str, registered: u64) -> wire::MediationFunnel {
         wire::MediationFunnel {
             group: group.to_owned(),
             registered,
-            accepted: rate(registered / 2, registered),
-            agreed: rate(registered / 4, registered / 2),
-            effective: rate(registered / 8, registered / 4),
-            failed: rate(7, registered / 2),
+            accepted: Some(rate(registered / 2, registered)),
+            agreed: Some(rate(registered / 4, registered / 2)),
+            effective: Some(rate(registered / 8, registered / 4)),
+            failed: Some(rate(7, registered / 2)),
             time_to_agreement: Some(wire::TimeToAgreement {
                 count: registered / 4,
                 p50_seconds: Some(95_040),
@@ -274,7 +274,7 @@ mod tests {
                 seconds: 1_722_384_000,
                 nanos: 0,
             }),
-            read_point: point(),
+            read_point: Some(point()),
             ..Default::default()
         }
     }

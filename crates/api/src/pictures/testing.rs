@@ -105,14 +105,14 @@ pub(super) fn says(texts: &[String], wanted: &str) {
 }
 
 /// What an answer has seen.
-pub(super) fn point() -> Option<wire::ReadPoint> {
-    Some(wire::ReadPoint {
+pub(super) fn point() -> wire::ReadPoint {
+    wire::ReadPoint {
         epoch: 1,
         position: 4_711,
         build: "model/2/1".to_owned(),
         simulated_clock: true,
         stuck_reactions: Vec::new(),
-    })
+    }
 }
 
 /// Names that are hard to draw: markup, Chinese, long, with a character XML forbids.
