@@ -428,9 +428,10 @@ impl Kills {
             let session = self.town.by(ADMIN);
             let sent = ask.send(&session).await;
             let (receipt, _) = sent.unwrap_or_else(|status| panic!("{ask:?}: {status:?}"));
-            match receipt.replayed {
-                true => count.taken += 1,
-                false => count.not_taken += 1,
+            if receipt.replayed {
+                count.taken += 1;
+            } else {
+                count.not_taken += 1;
             }
             if let Some(first) = answered {
                 let replayed = wire::Receipt {
@@ -518,18 +519,18 @@ async fn cut(
     if !blind {
         fs::write(&hold, b"").expect("a file that holds");
     }
-    let asked = match ask {
-        Some(ask) => Some(tokio::spawn(async move { ask.send(&session).await })),
-        None => {
-            server.ask_to_end();
-            None
-        }
+    let asked = if let Some(ask) = ask {
+        Some(tokio::spawn(async move { ask.send(&session).await }))
+    } else {
+        server.ask_to_end();
+        None
     };
     let started = Stopwatch::now();
     while !blind && !reached.exists() {
         assert!(
             started.elapsed() < POINT_TIME_MAX,
-            "{point:?} is not reached"
+            "{} is not reached",
+            point.display()
         );
         tokio::time::sleep(LOOK_EVERY).await;
     }
