@@ -73,7 +73,16 @@ async fn an_open_item_under_a_withheld_header_does_not_say_who_how_and_why() {
 
 #[tokio::test]
 async fn what_is_revealed_is_shown_whole() {
-    let whole = line(Visibility::Open, Visibility::Open, false).await;
+    let whole = line(Visibility::Open, Visibility::Open, true).await;
     let revealed = line(Visibility::Withheld, Visibility::Withheld, true).await;
     assert_eq!(revealed, whole);
+}
+
+#[tokio::test]
+async fn an_event_of_an_account_shows_no_version_unless_revealed() {
+    let mut whole = line(Visibility::Open, Visibility::Open, true).await;
+    let shown = line(Visibility::Open, Visibility::Open, false).await;
+    assert_eq!(whole["version"], 1);
+    whole["version"] = Value::Null;
+    assert_eq!(shown, whole);
 }
