@@ -43,7 +43,7 @@ async fn write() {
     let backup = folder.data().with_file_name(BACKUP);
     let to = backup.to_str().expect("temporary folders have plain names");
     folder.run(&["backup"], &["--to", to]).exits(0);
-    let events = folder.run(&["replay"], &[]).exits(0).stdout;
+    let events = folder.run(&["replay"], &["--reveal"]).exits(0).stdout;
     let info = folder.run(&["log", "info"], &["--json"]).exits(0).stdout;
 
     let path = archive();
@@ -92,7 +92,7 @@ fn holds(data: &Path, told: &Told) {
     for key in ["log_id", "events", "commits", "root", "epochs", "finding"] {
         assert_eq!(info[key], told.info[key], "{key}");
     }
-    assert!(run(&["replay"], &[]).stdout == told.events, "other events");
+    assert!(run(&["replay"], &["--reveal"]).stdout == told.events, "other events");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
