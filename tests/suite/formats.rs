@@ -92,7 +92,10 @@ fn holds(data: &Path, told: &Told) {
     for key in ["log_id", "events", "commits", "root", "epochs", "finding"] {
         assert_eq!(info[key], told.info[key], "{key}");
     }
-    assert!(run(&["replay"], &["--reveal"]).stdout == told.events, "other events");
+    assert!(
+        run(&["replay"], &["--reveal"]).stdout == told.events,
+        "other events"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
