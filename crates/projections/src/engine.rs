@@ -180,6 +180,8 @@ struct Shared {
     upkeep: Mutex<Upkeep>,
     saving: Mutex<()>,
     jobs: Mutex<Vec<Arc<Job>>>,
+    /// Builds beside the live ones that are folded once those under way are done.
+    queued: Mutex<Vec<job::Target>>,
     /// Held by the build that works or rests: all of them together keep to their share.
     turn: Mutex<()>,
     pool: rayon::ThreadPool,

@@ -264,8 +264,7 @@ impl Shared {
                         kind: Kind::Joins,
                         live: false,
                     };
-                    let position = locked(&self.feed).position;
-                    self.start_job(vec![target], position);
+                    self.queue(target);
                 }
             }
             if live != state.live() && !self.switch(model, state.live()) {

@@ -23,6 +23,8 @@ use crate::views::Belongs;
 const JOIN_EVENTS: u64 = 1_000;
 /// Events after which a build under way writes its snapshot, so that a kill costs no more.
 const SNAPSHOT_EVENTS: u64 = 500_000;
+/// Shortest pause of the throttle: less is owed until it comes to that.
+const PAUSE_MIN: Duration = Duration::from_millis(5);
 /// Longest pause of the throttle.
 const PAUSE_MAX: Duration = Duration::from_millis(500);
 /// Wait before a log that could not be read is read again.
@@ -57,6 +59,7 @@ pub(super) enum Kind {
 }
 
 /// A build that is folded, and for what.
+#[derive(Clone)]
 pub(super) struct Target {
     pub(super) model: &'static str,
     pub(super) build: Arc<dyn AnyBuild>,
@@ -121,6 +124,11 @@ impl Job {
         models.map(|model| model.wants()).collect()
     }
 
+    fn has_candidates(&self) -> bool {
+        let mut targets = self.targets.iter();
+        targets.any(|target| target.kind == Kind::Joins && !target.live)
+    }
+
     fn is_ended(&self) -> bool {
         self.ended.load(Ordering::Acquire)
     }
@@ -172,6 +180,7 @@ impl Shared {
                 shared.work(&work);
                 work.ended.store(true, Ordering::Release);
                 shared.publish(&locked(&shared.feed));
+                shared.start_queued();
             });
         match thread {
             Ok(thread) => *locked(&job.thread) = Some(thread),
@@ -180,6 +189,28 @@ impl Shared {
                 tracing::error!(%error, "a build has no thread");
             }
         }
+    }
+
+    /// Takes a build that is to be folded beside the live one. Those that are asked for while others
+    /// are under way are folded together once these are done: the log is read once for all of them.
+    pub(super) fn queue(self: &Arc<Self>, target: Target) {
+        locked(&self.queued).push(target);
+        self.start_queued();
+    }
+
+    fn start_queued(self: &Arc<Self>) {
+        let mut queued = locked(&self.queued);
+        if self.is_stopping() || self.jobs().iter().any(|job| job.has_candidates()) {
+            return;
+        }
+        let Some(from) = queued.first().map(|target| target.build.position()) else {
+            return;
+        };
+        let all = std::mem::take(&mut *queued).into_iter();
+        let (together, rest) = all.partition(|target| target.build.position() == from);
+        *queued = rest;
+        let position = locked(&self.feed).position;
+        self.start_job(together, position);
     }
 
     /// Folds a live build that is not whole any more up to where it stands, so that what is served
@@ -215,16 +246,23 @@ impl Shared {
         }
     }
 
-    /// Ends the job of a build that is dropped.
-    pub(super) fn end_job_of(&self, model: &str, id: u32) {
+    /// Ends the work on a build that is dropped; what was folded together with it goes on.
+    pub(super) fn end_job_of(self: &Arc<Self>, model: &str, id: u32) {
         let concerned = |target: &Target| {
             target.model == model && target.kind == Kind::Joins && target.build.standing().id == id
         };
+        locked(&self.queued).retain(|target| !concerned(target));
         for job in self.jobs() {
-            if job.targets.iter().any(concerned) {
-                job.cancelled.store(true, Ordering::Release);
-                wait_for(&job);
+            if !job.targets.iter().any(concerned) {
+                continue;
             }
+            job.cancelled.store(true, Ordering::Release);
+            wait_for(&job);
+            let others = job.targets.iter().filter(|target| !concerned(target));
+            let others = others.filter(|target| target.build.phase() == Phase::Building);
+            let others: Vec<_> = others.cloned().collect();
+            let position = locked(&self.feed).position;
+            self.start_job(others, position);
         }
     }
 
@@ -271,7 +309,7 @@ impl Shared {
                 return Ok(());
             }
         };
-        let mut saved = reached;
+        let (mut saved, mut owed) = (reached, Duration::ZERO);
         while !self.is_over(job) {
             let reached = job.position.load(Ordering::Relaxed);
             let target = job.at().unwrap_or_else(|| locked(&self.feed).position);
@@ -293,8 +331,15 @@ impl Shared {
                     self.save_job(job);
                 }
                 self.options.pause.at("rebuild");
+                if let Some(first) = job.targets.first() {
+                    self.options.pause.at_of("rebuild", first.model);
+                }
                 self.keep_within_memory();
-                rest(began.elapsed(), self.options.build_share);
+                owed += to_rest(began.elapsed(), self.options.build_share);
+                if owed >= PAUSE_MIN {
+                    std::thread::sleep(owed.min(PAUSE_MAX));
+                    owed = Duration::ZERO;
+                }
             }
         }
         self.save_job(job);
@@ -368,13 +413,10 @@ fn take_in(job: &Job, batch: &[DecodedCommit]) {
     }
 }
 
-/// Leaves the processor to others, so that the work just done takes no more than its share.
-fn rest(worked: Duration, share: u32) {
+/// The pause after which work has taken no more than its share of the time.
+fn to_rest(worked: Duration, share: u32) -> Duration {
     let share = share.clamp(1, 100);
-    let pause = worked * (100 - share) / share;
-    if !pause.is_zero() {
-        std::thread::sleep(pause.min(PAUSE_MAX));
-    }
+    worked * (100 - share) / share
 }
 
 fn wait_for(job: &Job) {

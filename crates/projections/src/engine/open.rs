@@ -74,6 +74,7 @@ impl Shared {
             applied: watch::Sender::new(0),
             saving: Mutex::new(()),
             jobs: Mutex::default(),
+            queued: Mutex::default(),
             turn: Mutex::new(()),
             stopping: watch::Sender::new(false),
             opened_at: head,

@@ -10,8 +10,11 @@ use crate::feed::{DecodedCommit, Decoder};
 
 /// Commits that are taken in between two looks at the log's end.
 const BATCH_COMMITS_MAX: usize = 512;
-/// Blocks that are unpacked at once, for each thread.
-const BLOCKS_PER_THREAD: usize = 2;
+/// Most blocks that are unpacked at once.
+const BLOCKS_MAX: usize = 512;
+/// Events for which more blocks are unpacked at once: blocks may be small, and threads cost more
+/// than a few events.
+const BATCH_EVENTS_MIN: usize = 4_096;
 /// Most events of a batch made of whole blocks.
 const BATCH_EVENTS_MAX: usize = 16_384;
 /// Events from which on it is worth sharing them out.
@@ -27,6 +30,8 @@ enum From {
 /// Reads a range in batches.
 pub(super) struct Reader {
     from: From,
+    /// How many blocks are unpacked at once.
+    blocks: usize,
     ready: VecDeque<DecodedCommit>,
     failed: Option<ReadError>,
 }
@@ -41,6 +46,7 @@ impl Reader {
         };
         Self {
             from,
+            blocks: 1,
             ready: VecDeque::new(),
             failed: None,
         }
@@ -65,7 +71,7 @@ impl Reader {
                     }
                 }
                 From::Blocks(blocks) => {
-                    let count = rayon::current_num_threads() * BLOCKS_PER_THREAD;
+                    let count = self.blocks.max(rayon::current_num_threads());
                     let some: Vec<_> = blocks.take(count).collect();
                     let parse = |block: Result<PackedBlock, ReadError>| {
                         let commits = block?.unpack()?.into_iter();
@@ -73,6 +79,15 @@ impl Reader {
                     };
                     let parsed: Vec<Result<Vec<_>, ReadError>> =
                         some.into_par_iter().map(parse).collect();
+                    let found = parsed.iter().flatten().flatten();
+                    let events: usize = found
+                        .map(|commit: &DecodedCommit| commit.events.len())
+                        .sum();
+                    if events < BATCH_EVENTS_MIN {
+                        self.blocks = (self.blocks * 2).min(BLOCKS_MAX);
+                    } else if events > BATCH_EVENTS_MAX {
+                        self.blocks = (self.blocks / 2).max(1);
+                    }
                     for commits in parsed {
                         match commits {
                             Ok(commits) if self.failed.is_none() => self.ready.extend(commits),

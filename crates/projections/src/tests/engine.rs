@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::folded;
 use crate::ReadModel as _;
 use crate::build::Phase;
-use crate::engine::{BuildHealth, CompareError, Engine, Options, Role};
+use crate::engine::{BuildHealth, CompareError, Engine, Options, Pause, Role};
 use crate::fixture::{COMMUNITY, History, id};
 use crate::read_models::members::Members;
 
@@ -331,6 +331,60 @@ async fn a_candidate_that_is_cancelled_goes_with_its_snapshot() {
     engine.stop().await;
     let home = crate::views::folder(folder.path(), Members::NAME, 2, Members::SCHEMA_VERSION);
     assert!(!home.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_builds_that_are_folded_together_one_is_cancelled_and_the_others_go_on() {
+    let points = TempDir::new().expect("a folder");
+    let options = Options {
+        pause: Pause {
+            folder: Some(points.path().to_owned()),
+        },
+        ..Options::default()
+    };
+    let point = |name: &str| points.path().join(name);
+    let mut history = History::whole().await;
+    for n in 0..2_500_u128 {
+        history.reported("2024-05-02T00:00:00Z", 90_000 + n).await;
+    }
+    let engine = engine(&history, options).await;
+    let [first, second, third] =
+        ["members", "case_board", "balances"].map(|model| point(&format!("rebuild.{model}.hold")));
+    for hold in [&first, &second, &third] {
+        std::fs::write(hold, b"").expect("written");
+    }
+    // The first is held under way; the two others wait for it.
+    history.acts("members", started(2)).await;
+    until(|| point("rebuild.members.reached").exists()).await;
+    history.acts("case_board", started(2)).await;
+    history.acts("balances", started(2)).await;
+    until(|| engine.build("balances", 2).is_some()).await;
+    let waiting = engine.build("balances", 2).expect("asked for");
+    assert_eq!((waiting.progress, waiting.position), (None, 0));
+    std::fs::remove_file(&first).expect("held");
+    ready(&engine, "members", 2).await;
+    // Now both are folded together, under the name of one of them.
+    let together = || {
+        let mut models = ["case_board", "balances"].into_iter();
+        models.any(|model| point(&format!("rebuild.{model}.reached")).exists())
+    };
+    until(together).await;
+    let together = engine.build("balances", 2).expect("under way");
+    assert!(together.progress.is_some() && together.position > 0);
+    let cancelled = projection::Event::RebuildCancelled {
+        build: 2,
+        by: id(1),
+    };
+    history.acts("case_board", cancelled).await;
+    std::fs::remove_file(&second).expect("held");
+    std::fs::remove_file(&third).expect("held");
+    until(|| engine.build("case_board", 2).is_none()).await;
+    for name in ["members", "balances"] {
+        ready(&engine, name, 2).await;
+        let compared = engine.compare(name, 2, 10).await.expect("ready");
+        assert!(compared.is_equal(), "{name}");
+    }
+    engine.stop().await;
 }
 
 proptest! {
