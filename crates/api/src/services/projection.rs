@@ -267,8 +267,8 @@ impl Services {
         let until = tokio::time::Instant::now() + READ_WAIT_MAX;
         while tokio::time::Instant::now() < until {
             let state = self.projection(model)?;
-            let builds = self.backend.engine.builds();
-            let mine = |build: &&BuildHealth| build.model == model && build.role != Role::Renewal;
+            let builds = self.backend.engine.builds_named(model);
+            let mine = |build: &&BuildHealth| build.role != Role::Renewal;
             let mut mine = builds.iter().filter(mine);
             if mine.all(|build| role(&state, build.build) == Some(build.role)) {
                 return Ok(());

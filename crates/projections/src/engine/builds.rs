@@ -106,9 +106,15 @@ impl Engine {
         models.flat_map(|model| self.builds_of(model)).collect()
     }
 
+    /// Every build of a model by name: the live one first; none if there is no such model.
+    pub fn builds_named(&self, model: &str) -> Vec<BuildHealth> {
+        let model = self.models().named(model);
+        model.map_or_else(Vec::new, |model| self.builds_of(model))
+    }
+
     /// A build by its model's name and its number.
     pub fn build(&self, model: &str, build: u32) -> Option<BuildHealth> {
-        let builds = self.builds_of(self.models().named(model)?);
+        let builds = self.builds_named(model);
         builds
             .into_iter()
             .find(|health| health.build == build && health.role != Role::Renewal)

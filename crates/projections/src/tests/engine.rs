@@ -334,6 +334,27 @@ async fn a_candidate_that_is_cancelled_goes_with_its_snapshot() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn beyond_the_budget_pages_are_let_go_and_what_comes_is_taken_into_those_read_again() {
+    let folder = TempDir::new().expect("a folder");
+    let options = Options {
+        views: Some(folder.path().to_owned()),
+        memory_bytes: 1,
+        ..Options::default()
+    };
+    let mut history = History::whole().await;
+    let engine = engine(&history, options).await;
+    assert!(engine.health().resident_bytes > 1);
+    until(|| engine.health().resident_bytes == 0).await;
+    history.joins_one().await;
+    let position = history.reported("2024-05-02T00:00:00Z", 777).await;
+    engine.wait_applied(position, SOON).await.expect("applied");
+    equals_a_fold(&engine, &history);
+    until(|| engine.health().resident_bytes == 0).await;
+    equals_a_fold(&engine, &history);
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_builds_that_are_folded_together_one_is_cancelled_and_the_others_go_on() {
     let points = TempDir::new().expect("a folder");
     let options = Options {
