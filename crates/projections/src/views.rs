@@ -7,7 +7,8 @@
 //!
 //! manifest := "BNVIEW02" header_length:u32le header:json crc32(header):u32le body
 //! body     := zstd of lines, each a JSON pair [lowest key, place], in the order of the keys
-//! header   := model, schema version, build, log id, epoch, position, pages, body length and SHA-256
+//! header   := model, schema version, build, log id, epoch, position, leaf of its commit, pages, body
+//!             length and SHA-256
 //! page     := zstd of lines [key, entry], then zstd of lines [key, partition]; both in JSON
 //! ```
 //! A snapshot writes one pack with the pages that changed, then the manifest as `.tmp`, synced and
@@ -106,6 +107,9 @@ struct Header {
     log_id: Uuid,
     epoch: u32,
     position: u64,
+    /// The leaf of the commit that ends at the position: two logs may have one id, such as those of
+    /// one seed.
+    leaf: Option<String>,
     pages: u64,
     next_pack: u64,
     body_bytes: u64,
@@ -320,6 +324,13 @@ impl Source {
         folder.ok_or_else(|| io::Error::other("no snapshots are kept"))
     }
 
+    /// The leaf of the commit that ends at a position, if one does.
+    fn leaf(&self, position: u64) -> io::Result<Option<String>> {
+        let commit = self.log.commit_at(position).map_err(io::Error::other)?;
+        let commit = commit.filter(|commit| commit.header.last_position() == position);
+        Ok(commit.map(|commit| domain::ids::hex(&commit.leaf())))
+    }
+
     fn section(&self, place: &Place, offset: u64, section: &Section) -> Result<Vec<u8>, Unusable> {
         let mut file = File::open(pack_path(self.folder()?, place.pack))?;
         file.seek(SeekFrom::Start(offset))?;
@@ -391,7 +402,7 @@ impl Source {
             && header.log_id == belongs.log_id
             && header.epoch == belongs.epoch
             && header.position <= belongs.head;
-        if !ours {
+        if !ours || header.leaf != self.leaf(header.position)? {
             return Err(Unusable::Foreign);
         }
         if header.body_bytes != body.len() as u64 || header.body_sha256 != hash(body) {
@@ -474,6 +485,7 @@ impl Source {
             log_id: belongs.log_id,
             epoch: belongs.epoch,
             position: manifest.position,
+            leaf: self.leaf(manifest.position)?,
             pages: manifest.places.len() as u64,
             next_pack: manifest.next_pack,
             body_bytes: body.len() as u64,

@@ -172,6 +172,25 @@ async fn a_page_of_another_log_changes_no_answer() {
 }
 
 #[tokio::test]
+async fn a_snapshot_of_a_log_with_the_same_id_and_another_history_is_ignored() {
+    let (folder, history, _) = saved().await;
+    let head = history.log.head().position;
+    let mut other = History::new();
+    other.born().await;
+    for n in 0.. {
+        other.reported("2024-05-01T00:00:00Z", 600 + n).await;
+        if other.log.head().position >= head {
+            break;
+        }
+    }
+    assert_eq!(other.log.log_id(), history.log.log_id());
+    let belongs = Belongs::to(&*other.log);
+    for model in loaded(folder.path(), &other, belongs).all() {
+        assert_eq!(model.live().position(), 0, "{}", model.name());
+    }
+}
+
+#[tokio::test]
 async fn a_snapshot_of_another_log_epoch_or_future_is_ignored() {
     let (folder, history, _) = saved().await;
     let ours = Belongs::to(&*history.log);
