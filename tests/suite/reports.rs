@@ -96,6 +96,8 @@ async fn what_was_missed_found_and_left_undone_is_told_alike_by_service_and_fold
         (&"Mon".into(), &8.into())
     );
     assert_eq!((&spot["hazards"], &spot["before"]), (&1.into(), &0.into()));
+    let zones = spot["zones"].as_str().expect("names of zones");
+    assert!(zones.contains("North Gate"), "{zones}");
     let hottest = [&days[..], &["--hottest", "5"]].concat();
     assert_eq!(both(&town, &hottest)["spots"], spots["spots"]);
     let growth = both(&town, &["growth"]);

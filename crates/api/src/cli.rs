@@ -127,7 +127,9 @@ impl From<Status> for Failure {
     }
 }
 
-/// Runs the command line and gives its exit code.
+/// Runs the command line and gives its exit code. Blocks.
+// The runtime is started here and not in the binary: whoever polls a future compiles all of it.
+#[tokio::main]
 pub async fn main() -> ExitCode {
     let cli = Cli::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));

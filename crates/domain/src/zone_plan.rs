@@ -9,7 +9,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use geo::{Area, BooleanOps, LineString, Polygon, Validation};
+use geo::{Area, BooleanOps, Coord, Intersects, LineString, Polygon, Rect, Validation};
 use geojson::{Feature, FeatureCollection, GeometryValue};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -150,6 +150,29 @@ impl Plan {
 }
 
 impl Zone {
+    /// True if it has a place in common with a square, given by its south-west corner and its side
+    /// in 1e-7 degree, borders included.
+    pub fn touches(&self, corner: Place, side_e7: i32) -> bool {
+        let (west, south) = (f64::from(corner.lon_e7), f64::from(corner.lat_e7));
+        let side = f64::from(side_e7);
+        let [least_lon, most_lon, least_lat, most_lat] = self.bounds().map(f64::from);
+        let apart = most_lon < west
+            || most_lat < south
+            || least_lon > west + side
+            || least_lat > south + side;
+        if apart {
+            return false;
+        }
+        // Doubles hold units of 1e-7 degree exactly.
+        let south_west = Coord { x: west, y: south };
+        let north_east = Coord {
+            x: west + side,
+            y: south + side,
+        };
+        let polygon = self.polygon(|point| (f64::from(point.lon_e7), f64::from(point.lat_e7)));
+        polygon.intersects(&Rect::new(south_west, north_east))
+    }
+
     /// True if a place lies in it or on its boundary. Integers only: exact, and the same for ever
     /// on every machine.
     fn covers(&self, place: Place) -> bool {

@@ -383,6 +383,33 @@ fn a_place_on_a_boundary_belongs_to_the_first_of_its_zones() {
     }
 }
 
+#[test]
+fn a_zone_touches_the_squares_that_have_a_place_of_it() {
+    let ring = zone(1, &[&square(0, 0, 100), &square(20, 20, 40)]);
+    let cx = captain("2024-02-01T00:00:00Z");
+    let history = team().then(adopt(&drawing(&[ring]), None), &cx);
+    let plans = plans(&history);
+    let zone = &plans.in_force(cx.now).expect("adopted").zones[0];
+    // Corner and side of the square, in units of 1e-4 degree.
+    for (x, y, side, touches) in [
+        (10, 10, 5, true),
+        // Around it, and around its border only.
+        (-50, -50, 500, true),
+        (-10, 50, 20, true),
+        // A corner, and an edge.
+        (100, 100, 10, true),
+        (100, 50, 10, true),
+        (101, 50, 10, false),
+        (50, -11, 10, false),
+        // In its hole, and over the hole's border.
+        (30, 30, 10, false),
+        (50, 30, 20, true),
+    ] {
+        let touched = zone.touches(place(x, y), side * 1_000);
+        assert_eq!(touched, touches, "{x} {y} {side}");
+    }
+}
+
 fn drawn(rings: &[Vec<(i32, i32)>]) -> Zone {
     let ring = |ring: &Vec<(i32, i32)>| {
         let points = ring.iter();

@@ -75,7 +75,8 @@ impl Models {
             } => {
                 let zones = self.zones.read();
                 let plans = zones.partitions.get(community);
-                let name = plans.and_then(|plans| plans.name(*zone_plan_version, *zone));
+                let name =
+                    plans.and_then(|plans| plans.versions.get(zone_plan_version)?.name(*zone));
                 name.map(str::to_owned)
             }
             activities::Title::Campaign { .. } | activities::Title::Mediation { .. } => None,

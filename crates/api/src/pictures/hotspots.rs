@@ -22,7 +22,7 @@ struct Sum {
 /// All cells of the map together, by weekday and hour from 0.
 fn sums(answer: &wire::GetHotSpotsResponse) -> BTreeMap<(usize, usize), Sum> {
     let mut sums = BTreeMap::<(usize, usize), Sum>::new();
-    // Each cell repeats the patrols of its whole community.
+    // A zone may be touched by several cells.
     let mut patrols = BTreeMap::<(usize, usize), BTreeMap<&str, u64>>::new();
     for spot in &answer.spots {
         let weekday = usize::try_from(spot.weekday).ok();
@@ -33,10 +33,12 @@ fn sums(answer: &wire::GetHotSpotsResponse) -> BTreeMap<(usize, usize), Sum> {
         let at = (weekday, hour);
         sums.entry(at).or_default().hazards += spot.hazards;
         let patrolled = patrols.entry(at).or_default();
-        patrolled.insert(&spot.community_id, spot.patrol_seconds);
+        for zone in &spot.zones {
+            patrolled.insert(&zone.zone_id, zone.seconds);
+        }
     }
-    for (at, communities) in patrols {
-        let seconds: u64 = communities.values().sum();
+    for (at, zones) in patrols {
+        let seconds: u64 = zones.values().sum();
         sums.entry(at).or_default().patrol_minutes = seconds / 60;
     }
     sums
@@ -94,7 +96,7 @@ pub(crate) fn svg(answer: &wire::GetHotSpotsResponse, asked: &str) -> Result<Str
     }
     let notes = vec![
         "Where no figure stands, no hazard was found in the period or the one before; patrols there \
-         are not told. Patrols are of the whole communities in which the hazards lie."
+         are not told. Patrols are of the zones in which the hazards' cells lie."
             .to_owned(),
         format!(
             "{} hazards of the period have no place and are not drawn. The period before begins {}.",
@@ -164,13 +166,16 @@ mod tests {
     use super::*;
     use crate::pictures::testing::{point, says, shows, texts};
 
-    fn spot(community: &str, weekday: u32, hour: u32, hazards: u64, minutes: u64) -> wire::HotSpot {
+    fn spot(zone: &str, weekday: u32, hour: u32, hazards: u64, minutes: u64) -> wire::HotSpot {
         wire::HotSpot {
-            community_id: community.to_owned(),
+            zones: vec![wire::ZonePatrol {
+                zone_id: zone.to_owned(),
+                seconds: minutes * 60,
+                ..Default::default()
+            }],
             weekday,
             hour,
             hazards,
-            patrol_seconds: minutes * 60,
             ..Default::default()
         }
     }
@@ -186,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn cells_add_up_and_patrols_of_a_community_count_once() {
+    fn cells_add_up_and_patrols_of_a_zone_count_once() {
         let spots = vec![
             spot("a", 1, 8, 2, 45),
             spot("a", 1, 8, 3, 45),

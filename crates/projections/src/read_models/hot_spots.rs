@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{NaiveDate, Timelike as _};
-use domain::ids::{HazardId, PersonId, ShiftId, UnitId};
+use domain::ids::{HazardId, PersonId, ShiftId, UnitId, ZoneId};
 use domain::place::Place;
 use domain::{Event, Instant, hazard, patrol_shift};
 use serde::{Deserialize, Serialize};
@@ -106,6 +106,8 @@ pub enum Spots {
     Shift {
         /// The community.
         unit: UnitId,
+        /// The zone patrolled.
+        zone: ZoneId,
         /// Person-seconds that were verified, by person and hour.
         #[serde(with = "pairs")]
         verified: BTreeMap<PersonId, Vec<(Hour, u64)>>,
@@ -125,8 +127,8 @@ enum Addition {
     Hazard(GridCell),
     /// A hazard whose place is not known.
     Nowhere,
-    /// Person-seconds of patrol.
-    Patrol(u64),
+    /// Person-seconds of patrol in a zone.
+    Patrol(ZoneId, u64),
 }
 
 /// What the index knows of a partition.
@@ -143,8 +145,8 @@ pub struct Sums {
     pub hazards: BTreeMap<(Hour, GridCell), u64>,
     /// Hazards whose place is not known.
     pub nowhere: BTreeMap<Hour, u64>,
-    /// Person-seconds of verified patrol.
-    pub patrolled: BTreeMap<Hour, u64>,
+    /// Person-seconds of verified patrol by hour and zone.
+    pub patrolled: BTreeMap<(Hour, ZoneId), u64>,
 }
 
 /// The sums of all units.
@@ -164,7 +166,9 @@ impl Index {
             match add.what {
                 Addition::Hazard(cell) => change(&mut sums.hazards, (add.hour, cell), 1, how),
                 Addition::Nowhere => change(&mut sums.nowhere, add.hour, 1, how),
-                Addition::Patrol(seconds) => change(&mut sums.patrolled, add.hour, seconds, how),
+                Addition::Patrol(zone, seconds) => {
+                    change(&mut sums.patrolled, (add.hour, zone), seconds, how);
+                }
             }
         }
     }
@@ -182,8 +186,8 @@ impl Index {
                 Addition::Nowhere if nothing(sums.nowhere.get(&add.hour)) => {
                     sums.nowhere.remove(&add.hour);
                 }
-                Addition::Patrol(_) if nothing(sums.patrolled.get(&add.hour)) => {
-                    sums.patrolled.remove(&add.hour);
+                Addition::Patrol(zone, _) if nothing(sums.patrolled.get(&(add.hour, zone))) => {
+                    sums.patrolled.remove(&(add.hour, zone));
                 }
                 _ => {}
             }
@@ -233,21 +237,23 @@ impl Spots {
         }
     }
 
-    fn shift(&mut self, event: &patrol_shift::Event, zone: chrono_tz::Tz) {
+    fn shift(&mut self, event: &patrol_shift::Event, time_zone: chrono_tz::Tz) {
         use patrol_shift::Event as E;
-        let (person, community, intervals) = match event {
+        let (person, unit, zone, intervals) = match event {
             E::ParticipationVerified {
                 person,
                 community,
+                zone,
                 intervals,
                 ..
             }
             | E::ParticipationReverified {
                 person,
                 community,
+                zone,
                 intervals,
                 ..
-            } => (*person, *community, intervals),
+            } => (*person, *community, *zone, intervals),
             E::ShiftVoided { .. } => {
                 *self = Self::Nothing;
                 return;
@@ -256,19 +262,20 @@ impl Spots {
         };
         if *self == Self::Nothing {
             *self = Self::Shift {
-                unit: community,
+                unit,
+                zone,
                 verified: BTreeMap::new(),
             };
         }
         if let Self::Shift { verified, .. } = self {
-            verified.insert(person, by_hour(intervals, zone));
+            verified.insert(person, by_hour(intervals, time_zone));
         }
     }
 }
 
 impl ReadModel for HotSpots {
     const NAME: &'static str = "hot_spots";
-    const SCHEMA_VERSION: u32 = 1;
+    const SCHEMA_VERSION: u32 = 2;
     type Key = Origin;
     type Partition = Spots;
     type Entry = Entry;
@@ -327,10 +334,14 @@ impl ReadModel for HotSpots {
                 let adds = seen.map(|hour| Addend { hour: *hour, what });
                 (Some(*unit), adds.collect())
             }
-            Spots::Shift { unit, verified } => {
+            Spots::Shift {
+                unit,
+                zone,
+                verified,
+            } => {
                 let adds = verified.values().flatten().map(|(hour, seconds)| Addend {
                     hour: *hour,
-                    what: Addition::Patrol(*seconds),
+                    what: Addition::Patrol(*zone, *seconds),
                 });
                 (Some(*unit), adds.collect())
             }

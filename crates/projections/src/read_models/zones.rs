@@ -1,11 +1,12 @@
-//! `zones`: the names of a community's patrol zones, by version of its plan.
+//! `zones`: a community's patrol zones as drawn, by version of its plan.
 //!
-//! A partition is a community. Geometry stays in the events: the rules read it there.
+//! A partition is a community. Rules never read them here.
 
 use std::collections::BTreeMap;
 
 use domain::ids::{UnitId, ZoneId};
-use domain::{Event, Instant, zone_plan};
+use domain::zone_plan::{self, Zone};
+use domain::{Event, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::read_model::{Fact, ReadModel, Row, no_index, pairs, row_value};
@@ -19,9 +20,8 @@ pub struct Zones;
 pub struct Plan {
     /// From when on it is in force.
     pub effective_from: Instant,
-    /// The names of its zones.
-    #[serde(with = "pairs")]
-    pub names: BTreeMap<ZoneId, String>,
+    /// Its zones, in the order of the drawing.
+    pub zones: Vec<Zone>,
 }
 
 /// The plans of a community.
@@ -32,29 +32,31 @@ pub struct Plans {
     pub versions: BTreeMap<u32, Plan>,
 }
 
+impl Plan {
+    /// The name of a zone.
+    pub fn name(&self, zone: ZoneId) -> Option<&str> {
+        let drawn = self.zones.iter().find(|drawn| drawn.zone == zone);
+        drawn.map(|drawn| drawn.name.as_str())
+    }
+}
+
 impl Plans {
-    /// The name of a zone in a version of the plan.
-    pub fn name(&self, version: u32, zone: ZoneId) -> Option<&str> {
-        self.versions
-            .get(&version)?
-            .names
-            .get(&zone)
-            .map(String::as_str)
+    /// The plan in force at an instant.
+    pub fn in_force(&self, at: Instant) -> Option<&Plan> {
+        let mut latest_first = self.versions.values().rev();
+        latest_first.find(|plan| plan.effective_from <= at)
     }
 
     /// The name of a zone in the newest version that has it.
     pub fn latest_name(&self, zone: ZoneId) -> Option<&str> {
-        self.versions
-            .values()
-            .rev()
-            .find_map(|plan| plan.names.get(&zone))
-            .map(String::as_str)
+        let mut latest_first = self.versions.values().rev();
+        latest_first.find_map(|plan| plan.name(zone))
     }
 }
 
 impl ReadModel for Zones {
     const NAME: &'static str = "zones";
-    const SCHEMA_VERSION: u32 = 1;
+    const SCHEMA_VERSION: u32 = 2;
     type Key = UnitId;
     type Partition = Plans;
     no_index!();
@@ -81,15 +83,11 @@ impl ReadModel for Zones {
         else {
             return;
         };
-        let names = zones
-            .iter()
-            .map(|zone| (zone.zone, zone.name.clone()))
-            .collect();
         plans.versions.insert(
             *version,
             Plan {
                 effective_from: *effective_from,
-                names,
+                zones: zones.clone(),
             },
         );
     }

@@ -45,6 +45,7 @@ const COLUMNS: &[&str] = &[
     "change",
     "patrol minutes",
     "patrol minutes before",
+    "zones",
 ];
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
@@ -107,6 +108,7 @@ fn row(spot: &wire::HotSpot) -> Vec<Value> {
     let corner = spot.corner.unwrap_or_default();
     let day = usize::try_from(spot.weekday).ok();
     let day = day.and_then(|day| WEEKDAYS.get(day.checked_sub(1)?));
+    let zones: Vec<_> = spot.zones.iter().map(|zone| zone.name.as_str()).collect();
     vec![
         json!(spot.unit_id),
         degrees(corner.lat_e7),
@@ -118,6 +120,7 @@ fn row(spot: &wire::HotSpot) -> Vec<Value> {
         json!(spot.change),
         json!(spot.patrol_seconds / 60),
         json!(spot.patrol_seconds_before / 60),
+        json!(zones.join(", ")),
     ]
 }
 

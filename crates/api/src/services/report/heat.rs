@@ -3,14 +3,18 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use chrono::{Days, NaiveTime};
 use domain::Instant;
 use domain::ids::UnitId;
+use domain::place::Place;
 use domain::unit::UnitLevel;
+use domain::zone_plan::Zone;
 use projections::read_models::hot_spots::heat::{
     Amount, Asked, CELL_E7_DEFAULT, Heat, NotAsked, PERIOD_DAYS_MAX, SpotKey,
 };
-use projections::read_models::hot_spots::{GRID_E7, HotSpots};
+use projections::read_models::hot_spots::{GRID_E7, GridCell, HotSpots};
 use projections::read_models::units::Units;
+use projections::read_models::zones::Zones;
 use projections::{Build, Models};
 use tonic::Status;
 
@@ -38,12 +42,14 @@ pub(crate) fn spots(
     let without_place = build.heat(within.as_ref(), &asked).nowhere.now;
     let rows = heat.spots.iter().filter(|((unit, ..), _)| chosen(unit));
     let mut communities = BTreeMap::<UnitId, UnitId>::new();
+    let zones = crate::reading::ready(&models.zones)?;
+    let mut overlay = Overlay::new(&zones, &asked, cell_e7);
     let mut rows: Vec<_> = rows
         .map(|(key, amount)| {
             let community = *communities
                 .entry(key.0)
                 .or_insert_with(|| community(&units, key.0, now));
-            row(key, *amount, community, &heat)
+            overlay.row(key, *amount, community, &heat)
         })
         .collect();
     let question = format!(
@@ -105,29 +111,83 @@ fn community(units: &Build<Units>, unit: UnitId, at: Instant) -> UnitId {
     path.into_iter().find(is_community).unwrap_or(unit)
 }
 
-fn row(
-    (unit, cell, week): &SpotKey,
-    hazards: Amount,
-    community: UnitId,
-    heat: &Heat,
-) -> wire::HotSpot {
-    let patrolled = heat.patrolled.get(&(community, *week));
-    let patrolled = patrolled.copied().unwrap_or_default();
-    let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    wire::HotSpot {
-        unit_id: unit.to_string(),
-        corner: Some(wire::Place {
+/// Lays what was patrolled over the cells, by the zones that they touch.
+struct Overlay<'a> {
+    zones: &'a Build<Zones>,
+    at: Instant,
+    cell_e7: i32,
+    plans: BTreeMap<UnitId, Vec<Zone>>,
+    /// Places in the plan of the zones that a cell touches: the same for all its hours.
+    touched: BTreeMap<(UnitId, GridCell), Vec<usize>>,
+}
+
+impl<'a> Overlay<'a> {
+    fn new(zones: &'a Build<Zones>, asked: &Asked, cell_e7: i32) -> Self {
+        let end = asked.last().checked_add_days(Days::new(1));
+        let end = end.unwrap_or(asked.last()).and_time(NaiveTime::MIN);
+        Self {
+            zones,
+            at: end.and_utc(),
+            cell_e7,
+            plans: BTreeMap::new(),
+            touched: BTreeMap::new(),
+        }
+    }
+
+    fn row(
+        &mut self,
+        (unit, cell, week): &SpotKey,
+        hazards: Amount,
+        community: UnitId,
+        heat: &Heat,
+    ) -> wire::HotSpot {
+        let corner = Place {
             lat_e7: cell.north.saturating_mul(GRID_E7),
             lon_e7: cell.east.saturating_mul(GRID_E7),
-        }),
-        weekday: week.weekday.into(),
-        hour: week.hour.into(),
-        hazards: hazards.now,
-        hazards_before: hazards.before,
-        change: signed(hazards.now) - signed(hazards.before),
-        patrol_seconds: patrolled.now,
-        patrol_seconds_before: patrolled.before,
-        community_id: community.to_string(),
+        };
+        let plan = self.plans.entry(community).or_insert_with(|| {
+            let plans = self.zones.partitions.get(&community);
+            let plan = plans.and_then(|plans| plans.in_force(self.at));
+            plan.map(|plan| plan.zones.clone()).unwrap_or_default()
+        });
+        let touched = self.touched.entry((community, *cell)).or_insert_with(|| {
+            let zones = plan.iter().enumerate();
+            let touched = zones.filter(|(_, zone)| zone.touches(corner, self.cell_e7));
+            touched.map(|(n, _)| n).collect()
+        });
+        let patrolled = heat.patrolled.get(&(community, *week));
+        let zones: Vec<_> = touched.iter().filter_map(|n| plan.get(*n)).collect();
+        let zones = zones.into_iter().map(|zone| {
+            let amount = patrolled.and_then(|zones| zones.get(&zone.zone));
+            let amount = amount.copied().unwrap_or_default();
+            wire::ZonePatrol {
+                zone_id: zone.zone.to_string(),
+                name: zone.name.clone(),
+                seconds: amount.now,
+                seconds_before: amount.before,
+            }
+        });
+        let zones: Vec<_> = zones.collect();
+        let whole = || patrolled.into_iter().flat_map(BTreeMap::values);
+        let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        wire::HotSpot {
+            unit_id: unit.to_string(),
+            corner: Some(wire::Place {
+                lat_e7: corner.lat_e7,
+                lon_e7: corner.lon_e7,
+            }),
+            weekday: week.weekday.into(),
+            hour: week.hour.into(),
+            hazards: hazards.now,
+            hazards_before: hazards.before,
+            change: signed(hazards.now) - signed(hazards.before),
+            patrol_seconds: zones.iter().map(|zone| zone.seconds).sum(),
+            patrol_seconds_before: zones.iter().map(|zone| zone.seconds_before).sum(),
+            community_id: community.to_string(),
+            zones,
+            community_patrol_seconds: whole().map(|zone| zone.now).sum(),
+            community_patrol_seconds_before: whole().map(|zone| zone.before).sum(),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Datelike as _, Days, NaiveDate};
-use domain::ids::UnitId;
+use domain::ids::{UnitId, ZoneId};
 
 use super::{GRID_E7, GridCell, HotSpots, Hour, Sums};
 use crate::build::Build;
@@ -51,6 +51,11 @@ impl Asked {
             before: before.ok_or(NotAsked::Period)?,
             cells: cell_e7 / GRID_E7,
         })
+    }
+
+    /// The last day.
+    pub const fn last(&self) -> NaiveDate {
+        self.last
     }
 
     /// The first day of the period before, which is as long and ends the day before the first.
@@ -120,9 +125,9 @@ pub struct Heat {
     pub spots: BTreeMap<SpotKey, Amount>,
     /// Hazards in all whose place is not known.
     pub nowhere: Amount,
-    /// Person-seconds of verified patrol, by unit, weekday and hour: patrols are known by zone and
-    /// not by cell, so that all cells of a unit have the same.
-    pub patrolled: BTreeMap<(UnitId, WeekHour), Amount>,
+    /// Person-seconds of verified patrol, by community, weekday, hour and zone. Patrols are known by
+    /// zone and not by cell: which zones a cell touches, their drawing says.
+    pub patrolled: BTreeMap<(UnitId, WeekHour), BTreeMap<ZoneId, Amount>>,
 }
 
 impl Heat {
@@ -148,12 +153,14 @@ impl Heat {
             };
             self.nowhere.add(of_period, *count);
         }
-        for (hour, seconds) in sums.patrolled.range(from..) {
+        let zone = ZoneId(uuid::Uuid::nil());
+        for ((hour, zone), seconds) in sums.patrolled.range((from, zone)..) {
             let Some(of_period) = asked.period(hour.day) else {
                 break;
             };
-            let sum = self.patrolled.entry((unit, WeekHour::of(*hour)));
-            sum.or_default().add(of_period, *seconds);
+            let zones = self.patrolled.entry((unit, WeekHour::of(*hour)));
+            let sum = zones.or_default().entry(*zone).or_default();
+            sum.add(of_period, *seconds);
         }
     }
 }

@@ -119,7 +119,11 @@ async fn verified_patrol_time_lies_beside_until_it_is_found_not_to_count() {
             .read()
             .heat(None, &week("2024-03-04", "2024-03-10"));
         let rows = heat.patrolled.into_iter();
-        rows.map(|((_, at), amount)| (at.weekday, at.hour, amount.now))
+        rows.flat_map(|((_, at), zones)| zones.into_iter().map(move |it| (at, it)))
+            .map(|(at, (zone, amount))| {
+                assert_eq!(zone, id(ZONE));
+                (at.weekday, at.hour, amount.now)
+            })
             .collect::<Vec<_>>()
     };
     assert_eq!(seconds(&history), [(1, 20, 1_800), (1, 21, 900)]);
