@@ -290,7 +290,7 @@ impl Engine {
         self.shared.health()
     }
 
-    /// Stops feeding and writes the last snapshots.
+    /// Stops feeding, ends a what-if and writes the last snapshots.
     pub async fn stop(&self) {
         self.shared.stopping.send_replace(true);
         let task = locked(&self.task).take();
@@ -299,6 +299,8 @@ impl Engine {
         {
             tracing::error!(%error, "the engine did not end by itself");
         }
+        // A what-if that runs ends by itself now; its pages are gone then.
+        let _ended = self.shared.supposing.acquire().await;
     }
 }
 

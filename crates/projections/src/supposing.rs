@@ -108,6 +108,15 @@ impl Supposing {
         Self { from, part }
     }
 
+    /// How many hazards and timers are kept.
+    #[cfg(test)]
+    pub(crate) fn hazards_kept(&self) -> usize {
+        match &self.part {
+            Part::Hazards(hazards) => hazards.kept(),
+            Part::Zones(_) => 0,
+        }
+    }
+
     /// The next commits as they would stand. All commits of the log must come, from its first one
     /// on, with the events of the categories that [`Supposition::wants`]; `decoder` has seen them.
     pub(crate) fn take(

@@ -57,6 +57,12 @@ impl Hazards {
         }
     }
 
+    /// How many are kept.
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> usize {
+        self.held.len() + self.due.len()
+    }
+
     /// A commit as it would stand; one that is not supposed to be otherwise gives no new deadline.
     pub(super) fn take(
         &mut self,
@@ -236,7 +242,7 @@ impl Hazards {
         });
         held.last = recorded.clone();
         // Nothing of it is asked again, and it may be long.
-        held.last.payload = Default::default();
+        held.last.payload.clear();
         held.take(told, when, policy.as_deref(), made);
         Some(id)
     }
@@ -252,13 +258,9 @@ struct Told<'a> {
 }
 
 impl Told<'_> {
-    /// The deadlines that its commit sets after it, by their place.
-    fn deadlines(&self) -> impl Iterator<Item = &Decoded> {
-        let sets = |later: &&Decoded| {
-            later.stream() == self.decoded.stream()
-                && matches!(later.event(), Some(Event::Hazard(E::DeadlineSet { .. })))
-        };
-        self.rest.iter().flatten().filter(sets)
+    /// True of a deadline of the same hazard.
+    fn is_deadline(&self, later: &Decoded) -> bool {
+        later.stream() == self.decoded.stream() && deadline(later.event()).is_some()
     }
 
     /// When it happened and was told. The log may have taken it a moment after it was decided: what
@@ -272,7 +274,8 @@ impl Told<'_> {
             | E::HazardReferred { .. }
             | E::ExtensionGranted { .. } => occurred_at,
             _ => {
-                let set = self.deadlines().next();
+                let mut later = self.rest.iter().flatten();
+                let set = later.find(|later| self.is_deadline(later));
                 let set = set.map(|set| set.recorded().envelope.occurred_at);
                 set.unwrap_or(recorded.header.recorded_at)
             }
@@ -285,18 +288,12 @@ impl Told<'_> {
 
     /// Takes the deadlines out that its commit sets after it.
     fn take_deadlines(&mut self) -> Vec<Decoded> {
-        let stream = self.decoded.stream();
-        let mut taken = Vec::new();
-        for later in self.rest.iter_mut() {
-            let sets = later.as_ref().is_some_and(|later| {
-                later.stream() == stream
-                    && matches!(later.event(), Some(Event::Hazard(E::DeadlineSet { .. })))
-            });
-            if sets {
-                taken.extend(later.take());
-            }
-        }
-        taken
+        let rest = std::mem::take(&mut self.rest);
+        let taken = rest.iter_mut().filter_map(|later| {
+            let sets = later.as_ref().is_some_and(|later| self.is_deadline(later));
+            later.take_if(|_| sets)
+        });
+        taken.collect()
     }
 }
 
@@ -309,35 +306,18 @@ impl Held {
         made: &mut Vec<Decoded>,
     ) {
         let at = stamp(told.decoded.recorded());
-        match told.event {
-            E::DeadlineBreached { purpose, due_at } => {
-                let stands = self.supposed.due(purpose) == Some(due_at)
-                    && !self.supposed.has_breached(purpose, due_at);
-                self.recorded.evolve(&told.event, &at);
-                if stands {
-                    self.supposed.evolve(&told.event, &at);
-                    made.push(told.decoded);
-                }
-                return;
+        if let Some(stands) = self.stands(&told.event) {
+            self.recorded.evolve(&told.event, &at);
+            if stands {
+                self.supposed.evolve(&told.event, &at);
+                made.push(told.decoded);
             }
-            E::BreachWithdrawn {
-                purpose, due_at, ..
-            } => {
-                let stands = self.supposed.has_breached(purpose, due_at);
-                self.recorded.evolve(&told.event, &at);
-                if stands {
-                    self.supposed.evolve(&told.event, &at);
-                    made.push(told.decoded);
-                }
-                return;
-            }
-            _ => {}
+            return;
         }
         let beside = told.decoded.recorded().clone();
-        let zone_of_unit = told.decoder.zone(beside.envelope.unit, when.told_at);
         let rules = Rules {
             policy,
-            zone: zone_of_unit,
+            zone: told.decoder.zone(beside.envelope.unit, when.told_at),
         };
         let brought = self.supposed.consequences(&told.event, when, rules);
         let own = |event: &E| match event {
@@ -385,6 +365,20 @@ impl Held {
                 self.supposed.evolve(event, &stamp(stands.recorded()));
             }
             made.push(stands);
+        }
+    }
+
+    /// Whether a recorded breach or withdrawal would stand, too; none of another event.
+    fn stands(&self, event: &E) -> Option<bool> {
+        match *event {
+            E::DeadlineBreached { purpose, due_at } => {
+                let due = self.supposed.due(purpose) == Some(due_at);
+                Some(due && !self.supposed.has_breached(purpose, due_at))
+            }
+            E::BreachWithdrawn {
+                purpose, due_at, ..
+            } => Some(self.supposed.has_breached(purpose, due_at)),
+            _ => None,
         }
     }
 

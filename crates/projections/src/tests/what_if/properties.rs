@@ -197,7 +197,7 @@ fn others() -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
     fn supposing_the_set_in_force_changes_nothing_however_late_the_timers_were(story in story()) {

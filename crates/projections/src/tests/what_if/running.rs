@@ -7,8 +7,9 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::engine::Pause;
+use crate::feed::Decoder;
 use crate::fixture::COMMUNITY;
-use crate::supposing::Follows;
+use crate::supposing::{Follows, Supposing};
 
 async fn lively() -> Told {
     let told = Told::born().await;
@@ -175,4 +176,46 @@ async fn what_cannot_be_asked_is_refused_by_name() {
         assert_eq!(engine.suppose(asked).err(), Some(expected));
     }
     engine.stop().await;
+}
+
+#[tokio::test]
+async fn a_hazard_is_kept_until_it_has_ended_and_its_timers_with_it() {
+    let told = Told::born().await;
+    for (n, urgency) in [
+        (701, Urgency::Yellow),
+        (702, Urgency::Red),
+        (703, Urgency::Blue),
+    ] {
+        told.verified(n, STATION, urgency).await;
+    }
+    told.at(1).await;
+    for n in [701, 702] {
+        told.claimed(n).await;
+        told.passed(n).await;
+        let close = Command::CloseOut { hazard: id(n) };
+        assert!(told.tries("admin", close).await);
+    }
+    let kept = |to| {
+        let supposition = everywhere(&pilot_with(&[(
+            "hazard_blue_hours = 72",
+            "hazard_blue_hours = 60",
+        )]));
+        let wanted = supposition.clone();
+        let mut decoder = Decoder::new(move |category| wanted.wants(category));
+        let mut supposing = Supposing::new(supposition, 1);
+        for commit in told.town.log().read(1, to) {
+            let commit = decoder.decode(commit.expect("readable"));
+            supposing.take(vec![commit], &decoder);
+        }
+        supposing.hazards_kept()
+    };
+    // The last of them is open, and so is the deadline that the record does not have.
+    assert_eq!(kept(u64::MAX), 2);
+    told.at(100).await;
+    told.claimed(703).await;
+    told.passed(703).await;
+    let open = told.town.head();
+    let close = Command::CloseOut { hazard: id(703) };
+    assert!(told.tries("admin", close).await);
+    assert_eq!((kept(open), kept(u64::MAX)), (1, 0));
 }
