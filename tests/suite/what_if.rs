@@ -134,8 +134,9 @@ async fn what_cannot_be_supposed_is_refused_by_name() {
     let admin = town.by(ADMIN);
     let ask = async |request| admin.watch(request).await.map(|_| ());
     let invalid = Code::InvalidArgument;
-    let captain = town.by(CAPTAIN).watch(with_policy("case_board", pilot()));
-    let captain = captain.await.map(|_| ());
+    let captain = town.by(CAPTAIN);
+    let captain = captain.watch(with_policy("case_board", pilot())).await;
+    let captain = captain.map(|_| ());
     refused(captain, Code::PermissionDenied, "ACTOR_IS_NO_ADMINISTRATOR");
     let unknown = with_policy("unheard_of", pilot());
     refused(ask(unknown).await, Code::NotFound, "READ_MODEL_NOT_FOUND");
