@@ -18,7 +18,7 @@ use super::read::Reader;
 use super::{Engine, Shared, locked};
 use crate::build::Fault;
 use crate::compare::{Cursor, Tally};
-use crate::feed::Decoder;
+use crate::feed::{DecodedCommit, Decoder};
 use crate::models::AnyBuild;
 use crate::supposing::{self, Follows, Supposing, Supposition};
 use crate::views::Belongs;
@@ -163,7 +163,7 @@ impl Engine {
         let of = Arc::clone(&run);
         let task = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            shared.suppose(asked, &of)
+            shared.suppose(&asked, &of)
         });
         Ok(WhatIf { run, task })
     }
@@ -232,7 +232,7 @@ impl Shared {
         Ok(())
     }
 
-    fn suppose(&self, asked: Asked, run: &Run) -> Result<Supposed, SupposeError> {
+    fn suppose(&self, asked: &Asked, run: &Run) -> Result<Supposed, SupposeError> {
         let model = self.models.named(&asked.model);
         let model = model.ok_or(SupposeError::NoSuchModel)?;
         let pages = Pages::below(self.options.views.as_deref());
@@ -241,7 +241,7 @@ impl Shared {
             recorded: begun(1),
             supposed: begun(2),
         };
-        self.fold_pair(&asked, model.wants(), &pair, run)?;
+        self.fold_pair(asked, model.wants(), &pair, run)?;
         let (mut cursor, mut tally) = (Cursor::default(), Tally::new(asked.rows));
         while model.compare_apart(pair.each(), &mut cursor, &mut tally) {
             self.goes_on(run)?;
@@ -284,7 +284,7 @@ impl Shared {
             let Some(batch) = batch.map_err(|error| cut_short(&error))? else {
                 return pair.check();
             };
-            let last = batch.last().map_or(0, |commit| commit.last_position());
+            let last = batch.last().map_or(0, DecodedCommit::last_position);
             pool.install(|| pair.recorded.take_in(&batch, true));
             let batch = supposing.take(batch, &decoder);
             pool.install(|| pair.supposed.take_in(&batch, true));

@@ -77,14 +77,14 @@ impl Hazards {
         let mut touched = BTreeSet::new();
         for at in 0..events.len() {
             let (before, rest) = events.split_at_mut(at + 1);
-            let Some(decoded) = before.last_mut().and_then(Option::take) else {
+            let Some(told) = before.last_mut().and_then(Option::take) else {
                 continue;
             };
-            match decoded.event() {
+            match told.event() {
                 Some(Event::Hazard(event)) => {
                     let event = event.clone();
                     let hazard = Told {
-                        decoded,
+                        decoded: told,
                         event,
                         rest,
                         supposes,
@@ -93,7 +93,7 @@ impl Hazards {
                     touched.extend(self.hazard(hazard, &mut made));
                     continue;
                 }
-                Some(Event::ImportBatch(event)) => self.batch(&decoded, event),
+                Some(Event::ImportBatch(event)) => self.batch(&told, event),
                 Some(Event::PolicySets(policy_set::Event::PolicySetEffective {
                     unit,
                     effective_from,
@@ -104,7 +104,7 @@ impl Hazards {
                 }
                 _ => {}
             }
-            made.push(decoded);
+            made.push(told);
         }
         for id in touched {
             self.settle(id);

@@ -435,3 +435,68 @@ async fn what_was_recorded_before_the_range_stands_and_what_comes_after_it_is_le
     }
     engine.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_source_stated_stands_and_nothing_falls_due_while_its_batch_is_open() {
+    use domain::{hazard, import_batch};
+
+    use crate::fixture::{BATCH, COMMUNITY, History, happened, reported};
+
+    let mut history = History::new();
+    history.born().await;
+    let (batch, key): (domain::ids::BatchId, HazardId) = (id(BATCH), id(701));
+    let uploaded = import_batch::Event::BatchUploaded {
+        source: "elsewhere".to_owned(),
+        files: Vec::new(),
+        uploaded_by: id(1),
+    };
+    let friday = "2024-03-01T02:00:00Z";
+    history
+        .one::<import_batch::ImportBatch>(friday, None, batch, uploaded)
+        .await;
+    let stated = hazard::Event::DeadlineSet {
+        purpose: hazard::Purpose::Rectification,
+        deadline: hazard::Deadline {
+            due_at: at("2024-03-20T00:00:00Z"),
+            basis: "elsewhere".to_owned(),
+        },
+    };
+    let owner = "works".to_owned();
+    let imported = [
+        reported(Some("701")),
+        hazard::Event::OwnerAssigned { owner },
+        stated,
+    ];
+    let imported =
+        imported.map(|event| happened::<hazard::Hazard>(key, event, friday, Some(COMMUNITY)));
+    history.record(friday, imported.into()).await;
+    let claimed = hazard::Event::RectificationClaimed {
+        rectified_by: id(21),
+    };
+    history.hazard(friday, 701, claimed).await;
+    // To be looked at by the end of Tuesday, says the supposed set.
+    let supposed = |history: &History| {
+        let log: Arc<dyn eventlog::EventLog> = history.log.clone();
+        async move {
+            let engine = Engine::start(log, Options::default())
+                .await
+                .expect("started");
+            let found = found(&engine, asked("case_board", everywhere(PILOT))).await;
+            engine.stop().await;
+            would_stand(&found.expect("found"))
+        }
+    };
+    history.joins("2024-03-08T00:00:00Z", 11).await;
+    assert_eq!(supposed(&history).await, ["701 2024-03-20T00:00:00Z []"]);
+    let applied = import_batch::Event::BatchApplied {
+        rows_applied: 1,
+        rows_known: 0,
+    };
+    let when = "2024-03-09T00:00:00Z";
+    history
+        .one::<import_batch::ImportBatch>(when, None, batch, applied)
+        .await;
+    history.joins("2024-03-10T00:00:00Z", 12).await;
+    let missed = "701 2024-03-20T00:00:00Z [\"reinspection 2024-03-05T16:00:00Z\"]";
+    assert_eq!(supposed(&history).await, [missed]);
+}

@@ -10,7 +10,7 @@ use domain::ids::UnitId;
 use domain::policy_set::{self, PolicySet, PolicySets};
 use domain::refusal::Stop;
 use domain::unit::{self, Unit, UnitLevel};
-use domain::{Instant, member, zone_plan};
+use domain::{member, zone_plan};
 use projections::compare::DIFFERENCES_MAX;
 use projections::engine::{Asked, SupposeError, Supposed, WhatIf};
 use projections::supposing::{self, Follows, Supposition};
@@ -77,13 +77,12 @@ impl Services {
         let invalid = |why: Violation| status::invalid(&why);
         let needed = |field: &str, what: &str| invalid(Violation::new(field, what));
         let follows = supposing::follows(&model).ok_or_else(|| not_asked(&model))?;
-        let set = match text.as_str() {
-            "" => None,
-            _ => {
-                let text = parse::document("text", text).map_err(invalid)?;
-                let set = PolicySet::read(&text).map_err(|stop| of_stop(&stop))?;
-                Some(Arc::new(set))
-            }
+        let set = if text.is_empty() {
+            None
+        } else {
+            let text = parse::document("text", text).map_err(invalid)?;
+            let set = PolicySet::read(&text).map_err(|stop| of_stop(&stop))?;
+            Some(Arc::new(set))
         };
         let unit: Option<UnitId> = parse::optional_id("unit_id", &unit_id).map_err(invalid)?;
         match follows {
@@ -134,7 +133,7 @@ impl Services {
     fn policy_in_force(&self, unit: UnitId) -> Result<Arc<PolicySet>, Status> {
         let executor = &self.backend.executor;
         let now = executor.log().head().recorded_at;
-        let now = now.unwrap_or_else(Instant::default);
+        let now = now.unwrap_or_default();
         let path = unit::tree::path(unit, now, &|unit| self.unit(unit).map(Some))?;
         for unit in path {
             let sets = executor.state::<PolicySets>(unit);

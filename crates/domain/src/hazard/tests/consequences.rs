@@ -147,7 +147,7 @@ fn another_policy_set_gives_other_deadlines_to_the_same_event() {
     ]);
     let longer = policy(&[("version = 1", "version = 3")]);
     let none = policy(&[("hazard_reinspection_working_days = 2\n", "")]);
-    let nine = at("2024-02-01T09:00:00Z");
+    let verified_at = at("2024-02-01T09:00:00Z");
     let open = Hazard::default();
     let running = Hazard {
         deadline: Some(at(DUE)),
@@ -204,8 +204,8 @@ fn another_policy_set_gives_other_deadlines_to_the_same_event() {
     ];
     for (stands, event, policy, expected) in rows {
         let when = When {
-            occurred_at: nine,
-            told_at: nine,
+            occurred_at: verified_at,
+            told_at: verified_at,
         };
         let zone = chrono_tz::Asia::Shanghai;
         let brought = stands.consequences(event, when, Rules { policy, zone });
