@@ -52,4 +52,5 @@ mod simulate;
 mod snapshots;
 mod space;
 mod spending;
+mod what_if;
 mod wrong_input;

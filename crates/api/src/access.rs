@@ -460,6 +460,7 @@ pub const TABLE: &[(&str, Requirement)] = &[
     ("/benniu.v1.ProjectionService/StartRebuild", Administrator),
     ("/benniu.v1.ProjectionService/SwitchBuild", Administrator),
     ("/benniu.v1.ProjectionService/WatchRebuild", Administrator),
+    ("/benniu.v1.ProjectionService/WhatIf", Administrator),
     (
         "/benniu.v1.ReactionService/ListReactions",
         RegisteredPrincipal,

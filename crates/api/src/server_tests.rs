@@ -30,6 +30,7 @@ use crate::session::{PRINCIPAL_KEY, Session, reason, timestamp};
 use crate::wire;
 
 mod rebuilding;
+mod what_if;
 
 const ADMIN: &str = "admin";
 

@@ -277,6 +277,20 @@ impl PolicySet {
         Ok(set)
     }
 
+    /// The same, as whoever hands a policy set in is answered.
+    ///
+    /// # Errors
+    /// `POLICY_SET_UNREADABLE`, saying what is wrong.
+    pub fn read(text: &str) -> Result<Self, Stop> {
+        let unreadable = |why| Refused {
+            name: "POLICY_SET_UNREADABLE".to_owned(),
+            kind: RefusalKind::Invalid,
+            field: "text".into(),
+            message: format!("This is no policy set: {why}").into(),
+        };
+        Self::parse(text).map_err(|why| unreadable(why).into())
+    }
+
     /// `name/version`, as commits and awards name it.
     pub fn reference(&self) -> String {
         format!("{}/{}", self.name, self.version)
@@ -479,12 +493,7 @@ impl Aggregate for PolicySets {
         } = command;
         let (adopted_by, bootstrap) = Genesis::administrator(world, cx)?;
         Unit::taking(world, *unit, effective_from.unwrap_or(cx.now))?;
-        let set = PolicySet::parse(text).map_err(|why| Refused {
-            name: "POLICY_SET_UNREADABLE".to_owned(),
-            kind: RefusalKind::Invalid,
-            field: "text".into(),
-            message: format!("This is no policy set: {why}").into(),
-        })?;
+        let set = PolicySet::read(text)?;
         let from = effective_from.unwrap_or(cx.now);
         let adopted = world.state::<Self>(unit)?;
         if adopted

@@ -352,6 +352,34 @@ fn check_together(zones: &[Zone], overlap_m2_max: u32) -> Result<(), Stop> {
     Ok(())
 }
 
+/// Refuses zones that cannot stand in one plan.
+fn judge(event: &Event, overlap_m2_max: u32) -> Result<(), Stop> {
+    // Before the geometry is judged: the size also bounds that work.
+    if encoding::encode(event).1.len() > PLAN_BYTES_MAX {
+        return Err(Refusal::PlanTooLarge.into());
+    }
+    let Event::ZonePlanAdopted { zones, .. } = event;
+    check_together(zones, overlap_m2_max)
+}
+
+/// Reads a drawing that is not put into force, and judges it as adopting it would with a policy set
+/// by which zones may overlap by so many square metres.
+///
+/// # Errors
+/// What adopting answers to such a drawing.
+pub fn read(geojson: &str, overlap_m2_max: u32) -> Result<Vec<Zone>, Stop> {
+    let supposed = Event::ZonePlanAdopted {
+        community: UnitId(Uuid::nil()),
+        version: 1,
+        zones: parse(geojson)?,
+        effective_from: Instant::default(),
+        adopted_by: PersonId(Uuid::nil()),
+    };
+    judge(&supposed, overlap_m2_max)?;
+    let Event::ZonePlanAdopted { zones, .. } = supposed;
+    Ok(zones)
+}
+
 impl Aggregate for ZonePlans {
     const CATEGORY: &'static str = "zone_plan";
     type Command = Command;
@@ -392,12 +420,7 @@ impl Aggregate for ZonePlans {
             effective_from: from,
             adopted_by,
         };
-        // Before the geometry is judged: the size also bounds that work.
-        if encoding::encode(&event).1.len() > PLAN_BYTES_MAX {
-            return Err(Refusal::PlanTooLarge.into());
-        }
-        let Event::ZonePlanAdopted { zones, .. } = &event;
-        check_together(zones, policy.thresholds.zone_overlap_m2)?;
+        judge(&event, policy.thresholds.zone_overlap_m2)?;
         let mut envelope = Envelope::at(cx.now);
         envelope.unit = Some(community.0);
         let mut decision = Decision::new().with::<Self>(community, event, envelope);

@@ -112,6 +112,14 @@ impl<M: ReadModel> Build<M> {
         Self::holding(id, Some(Arc::clone(&source)), Pages::new(Some(source)))
     }
 
+    /// An empty build of a what-if, whose pages go below `folder` where there is no room for them in
+    /// memory. It is nobody's snapshot.
+    pub(crate) fn apart(id: u32, folder: Option<&Path>, log: &Arc<dyn EventLog>) -> Self {
+        let source = Source::new::<M>(folder, id, M::SCHEMA_VERSION, Arc::clone(log));
+        let source = Arc::new(source.apart());
+        Self::holding(id, Some(Arc::clone(&source)), Pages::new(Some(source)))
+    }
+
     fn holding(id: u32, source: Option<Arc<Source>>, partitions: Pages<M>) -> Self {
         Self {
             id,

@@ -10,6 +10,7 @@ mod job;
 mod memory;
 mod open;
 mod read;
+mod suppose;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,6 +24,7 @@ use tokio::task::JoinHandle;
 pub use builds::{BuildHealth, CompareError, Comparison, Role};
 pub use fold::fold;
 pub use job::Progress;
+pub use suppose::{Asked, SupposeError, Supposed, WhatIf};
 
 use crate::Models;
 use crate::build::{Checksum, Fault, Phase, Step};
@@ -184,6 +186,8 @@ struct Shared {
     queued: Mutex<Vec<job::Target>>,
     /// Held by the build that works or rests: all of them together keep to their share.
     turn: Mutex<()>,
+    /// Held by the one what-if that may run.
+    supposing: Arc<tokio::sync::Semaphore>,
     pool: rayon::ThreadPool,
     stopping: watch::Sender<bool>,
     /// The log's end when the engine began: no answer goes back behind it.
@@ -286,7 +290,7 @@ impl Engine {
         self.shared.health()
     }
 
-    /// Stops feeding and writes the last snapshots.
+    /// Stops feeding, ends a what-if and writes the last snapshots.
     pub async fn stop(&self) {
         self.shared.stopping.send_replace(true);
         let task = locked(&self.task).take();
@@ -295,6 +299,8 @@ impl Engine {
         {
             tracing::error!(%error, "the engine did not end by itself");
         }
+        // A what-if that runs ends by itself now; its pages are gone then.
+        let _ended = self.shared.supposing.acquire().await;
     }
 }
 

@@ -46,6 +46,39 @@ impl Decoded {
     pub fn stream(&self) -> &StreamName {
         &self.recorded.stream
     }
+
+    /// The event as it was recorded.
+    pub(crate) fn recorded(&self) -> &RecordedEvent {
+        &self.recorded
+    }
+
+    /// What happened, if it can be read.
+    pub(crate) fn event(&self) -> Option<&Event> {
+        self.event.as_ref().ok()
+    }
+
+    /// The zone of time of its unit.
+    pub(crate) fn zone(&self) -> Tz {
+        self.zone
+    }
+
+    /// An event that a what-if supposes, at the place of a recorded one, whose payload it is not.
+    pub(crate) fn supposed(recorded: RecordedEvent, event: Event, zone: Tz) -> Self {
+        Self {
+            event: Ok(event),
+            key: Uuid::parse_str(recorded.stream.key()).ok(),
+            zone,
+            recorded,
+        }
+    }
+
+    /// The same place with another event, as a what-if supposes.
+    pub(crate) fn with(self, event: Event) -> Self {
+        Self {
+            event: Ok(event),
+            ..self
+        }
+    }
 }
 
 /// A recorded event as a fact.
@@ -190,6 +223,13 @@ impl Decoder {
             here = above;
         }
         self.default_zone
+    }
+
+    /// A unit and those above it at an instant, nearest first.
+    pub(crate) fn path(&self, unit: UnitId, at: Instant) -> Vec<UnitId> {
+        let look_up = |unit: UnitId| Ok::<_, Infallible>(self.units.get(&unit));
+        let Ok(path) = unit::tree::path(unit, at, &look_up);
+        path
     }
 
     /// Decodes the wanted events of the next commit.

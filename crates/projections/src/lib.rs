@@ -6,6 +6,7 @@
 //! - `models`: a model with its builds; folds without an engine; `compare`: two builds by rows
 //! - `feed`: commits as facts; `views`: builds as files, a cache
 //! - `engine`: feeds all models from a log, in order, and keeps them healthy
+//! - `supposing`: the commits of a log as they would stand under other rules, for a what-if
 //! - `reactions`: runs the domain's reactions; `consequences`: waits for what follows from a write
 //! - `timers`: records what falls due; `submit`: how both hand commands in
 //!
@@ -24,6 +25,7 @@ pub mod reactions;
 pub mod read_model;
 pub mod read_models;
 pub mod submit;
+pub mod supposing;
 pub mod timers;
 pub mod views;
 

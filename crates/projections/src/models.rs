@@ -259,6 +259,16 @@ pub trait AnyModel: Send + Sync {
     fn switch(&self, id: u32) -> bool;
     /// Removes snapshots of builds that are not in memory.
     fn remove_stray(&self);
+    /// Begins an empty build that belongs to nobody, for a what-if; its pages go below `folder`.
+    fn apart(&self, id: u32, folder: Option<&Path>, log: &Arc<dyn EventLog>) -> Arc<dyn AnyBuild>;
+    /// The next keys of two builds from one on, as [`AnyModel::compare`]; `false` also if one of them
+    /// is of another model.
+    fn compare_apart(
+        &self,
+        builds: [&dyn AnyBuild; 2],
+        from: &mut compare::Cursor,
+        tally: &mut Tally,
+    ) -> bool;
     /// The next keys from one on, in canonical form, at most so many; see [`compare`].
     fn compare(&self, id: u32, from: &mut compare::Cursor, tally: &mut Tally) -> bool;
 }
@@ -383,6 +393,23 @@ impl<M: ReadModel> AnyModel for Slot<M> {
                 views::remove(&views, M::NAME, id, schema);
             }
         }
+    }
+
+    fn apart(&self, id: u32, folder: Option<&Path>, log: &Arc<dyn EventLog>) -> Arc<dyn AnyBuild> {
+        Arc::new(Held::new(Build::<M>::apart(id, folder, log)))
+    }
+
+    fn compare_apart(
+        &self,
+        builds: [&dyn AnyBuild; 2],
+        from: &mut compare::Cursor,
+        tally: &mut Tally,
+    ) -> bool {
+        let held = builds.map(|build| build.as_any().downcast_ref::<Held<M>>());
+        let [Some(one), Some(other)] = held else {
+            return false;
+        };
+        compare::step(&one.read(), &other.read(), from, tally)
     }
 
     fn compare(&self, id: u32, from: &mut compare::Cursor, tally: &mut Tally) -> bool {

@@ -17,6 +17,7 @@ mod shifts;
 mod snapshots;
 mod timers;
 mod town;
+mod what_if;
 
 use eventlog::EventLog;
 

@@ -145,6 +145,8 @@ pub struct Source {
     build: u32,
     schema_version: u32,
     log: Arc<dyn EventLog>,
+    /// What it holds does not follow from the log alone.
+    apart: bool,
 }
 
 /// The folder of the snapshot of a build of a schema version.
@@ -316,6 +318,16 @@ impl Source {
             build,
             schema_version,
             log,
+            apart: false,
+        }
+    }
+
+    /// The same for a build that does not follow from the log alone: a page of it that is not what
+    /// was written is lost.
+    pub(crate) fn apart(self) -> Self {
+        Self {
+            apart: true,
+            ..self
         }
     }
 
@@ -366,6 +378,9 @@ impl Source {
         from: Option<&M::Key>,
         before: Option<&M::Key>,
     ) -> Result<Rows<M>, String> {
+        if self.apart {
+            return Err("it does not follow from the log alone".to_owned());
+        }
         let mut decoder = Decoder::new(M::wants);
         let mut rows = Rows::<M>::new();
         if position == 0 {

@@ -6,6 +6,7 @@
 mod following;
 mod show;
 mod status;
+mod what_if;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -24,7 +25,8 @@ use following::follow;
 /// A read model is a fold of the log, so it can always be made again. `rebuild` makes a candidate
 /// beside the build that answers, `compare` says what it would change, `switch` lets it answer and
 /// keeps the old one, `rollback` goes back, `retire` drops what is kept and `cancel` a candidate.
-/// Each is an event that says who did it.
+/// Each is an event that says who did it. `what-if` changes nothing: it shows what other rules would
+/// have made of what is recorded.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -40,6 +42,7 @@ enum Verb {
     Rollback(Rollback),
     Cancel(Cancel),
     Retire(Retire),
+    WhatIf(what_if::Args),
 }
 
 /// Show the builds of every read model: which is live, which are made or kept, and how they do
@@ -205,6 +208,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         Verb::Rollback(args) => roll_back(args).await,
         Verb::Cancel(args) => cancel(args).await,
         Verb::Retire(args) => retire(args).await,
+        Verb::WhatIf(args) => what_if::run(args).await,
     }
 }
 

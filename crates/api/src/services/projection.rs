@@ -6,6 +6,7 @@
 mod health;
 mod shown;
 mod watching;
+mod what_if;
 
 use std::time::Duration;
 
@@ -37,6 +38,7 @@ service! {
     commands {}
     others {
         type WatchRebuildStream = ReceiverStream<Result<wire::WatchRebuildResponse, Status>>;
+        type WhatIfStream = ReceiverStream<Result<wire::WhatIfResponse, Status>>;
 
         async fn list_projections(
             &self,
@@ -195,6 +197,15 @@ service! {
             };
             self.done(&model).await?;
             Ok(Response::new(wire::RetireBuildResponse { receipt: Some(receipt), build }))
+        }
+
+        async fn what_if(
+            &self,
+            request: Request<wire::WhatIfRequest>,
+        ) -> Result<Response<Self::WhatIfStream>, Status> {
+            let request = request.into_inner();
+            self.known(&request.model)?;
+            what_if::start(self, request).map(Response::new)
         }
     }
 }

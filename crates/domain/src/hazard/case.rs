@@ -1,9 +1,12 @@
 //! What every decision about a hazard needs: which, where, who acts, when.
 
-use super::{Deadline, Event, Hazard, OWNER_BYTES_MAX, Purpose, REASON_BYTES_MAX, Refusal};
+use super::{
+    Consequences, Deadline, Event, Hazard, OWNER_BYTES_MAX, Purpose, REASON_BYTES_MAX, Refusal,
+    Rules, When,
+};
 use crate::envelope::{Envelope, Instant, Trust};
 use crate::ids::{HazardId, PersonId, UnitId};
-use crate::policy_set::PolicySets;
+use crate::policy_set::{PolicySet, PolicySets};
 use crate::refusal::Stop;
 use crate::separation::not_same;
 use crate::world::{Context, Decision, World};
@@ -35,14 +38,54 @@ impl Case<'_> {
         let mut decision = Decision::new();
         for event in events {
             let mut envelope = envelope.clone();
-            if let Event::DeadlineBreached { due_at, .. } = &event {
-                envelope.occurred_at = *due_at;
-                envelope.trust = Trust::System;
-                envelope.evidence.clear();
+            match &event {
+                Event::DeadlineBreached { due_at, .. } => {
+                    envelope.occurred_at = *due_at;
+                    envelope.trust = Trust::System;
+                    envelope.evidence.clear();
+                }
+                // It runs from when it is set, whenever the fact behind it happened.
+                Event::DeadlineSet { .. } => envelope = self.at(self.cx.now),
+                _ => {}
             }
             decision.push::<Hazard>(self.id, event, envelope);
         }
         decision
+    }
+
+    /// An event with what it brings by itself, under a policy set where one gives deadlines, and the
+    /// zone of time in which working days begin.
+    pub(super) fn with_consequences(
+        &self,
+        event: Event,
+        envelope: &Envelope,
+        rules: Rules<'_>,
+    ) -> Decision {
+        let when = When {
+            occurred_at: envelope.occurred_at,
+            told_at: self.cx.now,
+        };
+        let Consequences { before, after } = self.hazard.consequences(&event, when, rules);
+        let gives_deadline = after
+            .iter()
+            .any(|event| matches!(event, Event::DeadlineSet { .. }));
+        let events = before.into_iter().chain([event]).chain(after);
+        let mut decision = self.all(events.collect(), envelope);
+        if let Some(policy) = rules.policy.filter(|_| gives_deadline) {
+            decision.used(&policy.reference());
+        }
+        decision
+    }
+
+    /// The same where no policy set gives a deadline.
+    pub(super) fn with_breaches(&self, event: Event, envelope: &Envelope) -> Decision {
+        self.with_consequences(event, envelope, self.rules(None))
+    }
+
+    /// The rules of a policy set that counts no working days for the event.
+    pub(super) fn rules<'p>(&self, policy: Option<&'p PolicySet>) -> Rules<'p> {
+        let zone = self.cx.zone;
+        Rules { policy, zone }
     }
 
     /// That it must be rectified by then.

@@ -3,8 +3,7 @@
 use super::case::{Case, is_owner};
 use super::intake::check_kind_and_place;
 use super::{
-    Command, Deadline, Event, Hazard, HazardState, Purpose, Refusal, STATUS_BYTES_MAX,
-    SourceClosing,
+    Command, Deadline, Event, Hazard, HazardState, Refusal, STATUS_BYTES_MAX, SourceClosing,
 };
 use crate::claim::{self, Claim, Kind};
 use crate::envelope::{Envelope, Instant, Trust};
@@ -109,12 +108,14 @@ pub(super) fn import(command: &Command, world: &World, cx: &Context) -> Result<D
             basis: imported.source.clone(),
         };
         decision.push::<Hazard>(hazard, Case::due(deadline), at(*opened_at));
-        if closed_at.unwrap_or(cx.now) > due_at {
+        let stated = Hazard {
+            deadline: Some(due_at),
+            ..Hazard::default()
+        };
+        if let Some(breach) = stated.breach_before(closed_at.unwrap_or(cx.now)) {
             let mut envelope = at(due_at);
             envelope.trust = Trust::System;
-            let purpose = Purpose::Rectification;
-            let event = Event::DeadlineBreached { purpose, due_at };
-            decision.push::<Hazard>(hazard, event, envelope);
+            decision.push::<Hazard>(hazard, breach, envelope);
         }
     }
     if let Some(closed) = closed {
@@ -148,17 +149,9 @@ impl Case<'_> {
         }
         let mut envelope = self.at(closed.closed_at);
         envelope.trust = Trust::Paper;
-        // A passed re-inspection has met the deadline already.
-        let met = hazard.state == HazardState::Reinspected && hazard.claimed_in_time().is_some();
-        // A deadline that passed before the referral is a breach already; none has run since.
-        let breach = hazard
-            .breach_before(closed.closed_at)
-            .filter(|_| !met && !referred);
-        let mut events: Vec<_> = breach.into_iter().collect();
-        events.push(Event::ClosedBySource {
+        let event = Event::ClosedBySource {
             closed: closed.clone(),
-        });
-        events.extend(hazard.withdrawals(closed.closed_at, None));
-        Ok(self.all(events, &envelope))
+        };
+        Ok(self.with_breaches(event, &envelope))
     }
 }

@@ -69,12 +69,8 @@ impl Case<'_> {
             urgency,
             verified_by,
         };
-        let deadline = Hazard::deadline(&policy, urgency, self.cx.now);
-        let mut events = vec![verified, Self::due(deadline)];
-        if level == HazardLevel::Major {
-            events.extend(Hazard::report_up_deadline(&policy, self.cx.now));
-        }
-        let mut decision = self.all(events, &self.at(self.cx.now));
+        let at = self.at(self.cx.now);
+        let mut decision = self.with_consequences(verified, &at, self.rules(Some(&policy)));
         decision.used(&policy.reference());
         Ok(decision)
     }

@@ -17,6 +17,7 @@
 
 mod case;
 mod command;
+mod consequences;
 mod event;
 mod evolve;
 mod gate;
@@ -35,6 +36,7 @@ mod upward;
 use std::collections::BTreeSet;
 
 pub use command::Command;
+pub use consequences::{Consequences, Rules, When};
 pub use event::Event;
 pub use refusal::Refusal;
 pub use terms::{

@@ -3,10 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::case::{Case, check_reason, is_owner};
-use super::{
-    COUNCIL_MEETING_BYTES_MAX, Event, Hazard, HazardLevel, OWNERS_MAX, REFERRAL_ID_BYTES_MAX,
-    RULERS, Refusal,
-};
+use super::{COUNCIL_MEETING_BYTES_MAX, Event, OWNERS_MAX, REFERRAL_ID_BYTES_MAX, RULERS, Refusal};
 use crate::patrol_shift::answers_for;
 use crate::policy_set::PolicySets;
 use crate::refusal::Stop;
@@ -95,34 +92,26 @@ impl Case<'_> {
             return Err(Refusal::ReferralIdNotAllowed.into());
         }
         check_reason(reason)?;
-        let mut events: Vec<_> = self.hazard.breach_before(self.cx.now).into_iter().collect();
-        events.extend(self.hazard.report_up_breach_before(self.cx.now));
-        events.push(Event::HazardReferred {
+        let referred = Event::HazardReferred {
             authority: authority.to_owned(),
             external_id: external_id.map(str::to_owned),
             reason: reason.to_owned(),
             referred_by: self.cx.person()?,
-        });
-        Ok(self.all(events, &self.at(self.cx.now)))
+        };
+        Ok(self.with_breaches(referred, &self.at(self.cx.now)))
     }
 
-    /// Takes it back. The time that another authority had it is not the next owner's: deadlines
-    /// begin anew. That it went back and forth stays to be seen, so nobody gains by it unseen.
+    /// Takes it back; deadlines begin anew. That it went back and forth stays to be seen, so nobody
+    /// gains by it unseen.
     pub(super) fn return_referral(&self, reason: &str) -> Result<Decision, Stop> {
         check_reason(reason)?;
-        let hazard = self.hazard;
         let policy = PolicySets::in_force(self.world, self.unit, self.cx.now)?;
-        let mut events = vec![Event::ReferralReturned {
+        let returned = Event::ReferralReturned {
             reason: reason.to_owned(),
             returned_by: self.cx.person()?,
-        }];
-        if let Some(urgency) = hazard.urgency {
-            events.push(Self::due(Hazard::deadline(&policy, urgency, self.cx.now)));
-        }
-        if hazard.level == Some(HazardLevel::Major) && hazard.owes_report_up() {
-            events.extend(Hazard::report_up_deadline(&policy, self.cx.now));
-        }
-        let mut decision = self.all(events, &self.at(self.cx.now));
+        };
+        let at = self.at(self.cx.now);
+        let mut decision = self.with_consequences(returned, &at, self.rules(Some(&policy)));
         decision.used(&policy.reference());
         Ok(decision)
     }

@@ -1,10 +1,11 @@
 //! The work: the plan, more time, interim measures, the claim that it is done.
 
 use super::case::{Case, check_reason};
-use super::{Deadline, Event, Hazard, HazardLevel, Refusal};
+use super::{Deadline, Event, HazardLevel, Refusal, Rules};
 use crate::envelope::Instant;
 use crate::personal::Personal;
 use crate::refusal::Stop;
+use crate::unit::Unit;
 use crate::world::Decision;
 
 impl Case<'_> {
@@ -75,12 +76,15 @@ impl Case<'_> {
         let event = Event::RectificationClaimed {
             rectified_by: self.cx.person()?,
         };
-        let mut decision = self.all(vec![event], &envelope);
-        // Whoever claims it late does not shorten the time to look at it.
-        if let Some((event, basis)) = self.reinspection_deadline()? {
-            decision.push::<Hazard>(self.id, event, self.at(self.cx.now));
-            decision.used(&basis);
-        }
-        Ok(decision)
+        let policy = self.policy_if_any()?;
+        let rules = match &policy {
+            // Only working days are counted in the zone of the unit.
+            Some(policy) if policy.timers.hazard_reinspection_working_days.is_some() => Rules {
+                policy: Some(policy),
+                zone: Unit::zone(self.world, self.unit, self.cx.now, self.cx)?,
+            },
+            _ => self.rules(policy.as_deref()),
+        };
+        Ok(self.with_consequences(event, &envelope, rules))
     }
 }

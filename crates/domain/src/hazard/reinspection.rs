@@ -1,12 +1,13 @@
 //! Another person looks; then it is closed, and may come back.
 
+use std::sync::Arc;
+
 use super::case::{Case, check_reason};
 use super::{Deadline, Event, Hazard, HazardState, Purpose, Refusal};
 use crate::envelope::Instant;
-use crate::policy_set::{self, PolicySets};
+use crate::policy_set::{self, PolicySet, PolicySets};
 use crate::refusal::Stop;
 use crate::separation::not_same;
-use crate::unit::Unit;
 use crate::world::Decision;
 
 impl Hazard {
@@ -16,9 +17,23 @@ impl Hazard {
         self.reinspection_due.filter(|_| runs)
     }
 
+    /// When it must be looked at again if it is said at `from` to be rectified, in working days of a
+    /// zone; none where the policy names none. Pure, as [`Hazard::deadline`].
+    pub fn reinspection_deadline(
+        policy: &PolicySet,
+        from: Instant,
+        zone: chrono_tz::Tz,
+    ) -> Option<Deadline> {
+        let days = policy.timers.hazard_reinspection_working_days?;
+        Some(Deadline {
+            due_at: policy.calendar.working_days_after(from, days, zone),
+            basis: policy.reference(),
+        })
+    }
+
     /// What a look at an instant shows of the time to do so: the breach of it that nobody recorded
     /// yet, or the withdrawal of one that was.
-    fn looked_at(&self, at: Instant) -> (Option<Event>, Option<Event>) {
+    pub(super) fn looked_at(&self, at: Instant) -> (Option<Event>, Option<Event>) {
         let purpose = Purpose::Reinspection;
         match self.reinspection_due {
             Some(due_at) if due_at < at && self.reinspection_breach.is_none() => {
@@ -39,30 +54,17 @@ impl Hazard {
 }
 
 impl Case<'_> {
-    /// The deadline to look at it again and the policy set it follows from; none where none is in
-    /// force, as may be with what was imported, or where it names none.
-    pub(super) fn reinspection_deadline(&self) -> Result<Option<(Event, String)>, Stop> {
-        let (unit, now) = (self.unit, self.cx.now);
-        let policy = match PolicySets::in_force(self.world, unit, now) {
-            Ok(policy) => policy,
+    /// The policy set in force; none where there is none, as may be with what was imported.
+    pub(super) fn policy_if_any(&self) -> Result<Option<Arc<PolicySet>>, Stop> {
+        match PolicySets::in_force(self.world, self.unit, self.cx.now) {
+            Ok(policy) => Ok(Some(policy)),
             Err(Stop::Refused(refused))
                 if *refused == policy_set::Refusal::NoPolicySet.refused() =>
             {
-                return Ok(None);
+                Ok(None)
             }
-            Err(stop) => return Err(stop),
-        };
-        let Some(days) = policy.timers.hazard_reinspection_working_days else {
-            return Ok(None);
-        };
-        let zone = Unit::zone(self.world, unit, now, self.cx)?;
-        let basis = policy.reference();
-        let deadline = Deadline {
-            due_at: policy.calendar.working_days_after(now, days, zone),
-            basis: basis.clone(),
-        };
-        let purpose = Purpose::Reinspection;
-        Ok(Some((Event::DeadlineSet { purpose, deadline }, basis)))
+            Err(stop) => Err(stop),
+        }
     }
 
     /// A re-inspection, with what it means for the deadlines.
@@ -88,36 +90,19 @@ impl Case<'_> {
         if hazard.claimed.as_ref().is_some_and(|it| it.at > looked_at) {
             return Err(Refusal::TimeBeforeClaim.into());
         }
-        let (unseen, in_time) = hazard.looked_at(looked_at);
-        if passed {
-            let passed = Event::ReinspectionPassed {
+        let event = if passed {
+            Event::ReinspectionPassed {
                 reinspected_by: person,
-            };
-            let mut events: Vec<_> = unseen.into_iter().collect();
-            // A claim made too late is a breach, whether or not the timer came by before the
-            // close-out.
-            let claimed = hazard.claimed.as_ref();
-            events.extend(claimed.and_then(|claimed| hazard.breach_before(claimed.at)));
-            events.push(passed);
-            events.extend(in_time);
-            // A breach recorded before the claim was known is withdrawn: the claim shows it was
-            // met.
-            if let Some(claimed) = claimed {
-                events.extend(hazard.withdrawals(claimed.at, Some(claimed.position)));
             }
-            return Ok(self.all(events, &envelope));
-        }
-        let reason = reason.ok_or(Refusal::ReasonNotAllowed)?;
-        check_reason(reason)?;
-        let mut events: Vec<_> = unseen.into_iter().collect();
-        events.push(Event::ReinspectionFailed {
-            reinspected_by: person,
-            reason: reason.to_owned(),
-        });
-        events.extend(in_time);
-        // The claim that held the breach back is void now.
-        events.extend(hazard.breach_before(self.cx.now));
-        Ok(self.all(events, &envelope))
+        } else {
+            let reason = reason.ok_or(Refusal::ReasonNotAllowed)?;
+            check_reason(reason)?;
+            Event::ReinspectionFailed {
+                reinspected_by: person,
+                reason: reason.to_owned(),
+            }
+        };
+        Ok(self.with_breaches(event, &envelope))
     }
 
     pub(super) fn close_out(&self) -> Result<Decision, Stop> {

@@ -101,6 +101,9 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// Each of them.
+    pub const ALL: [Self; 3] = [Self::Rectification, Self::ReportUp, Self::Reinspection];
+
     /// True for the one that is not written down.
     #[expect(
         clippy::trivially_copy_pass_by_ref,

@@ -2,6 +2,7 @@
 //! later, assigned, claimed by 5 at 20:00, re-inspected by 6 at 21:00, closed at 22:00.
 
 mod closed_loop;
+mod consequences;
 mod import;
 mod owners;
 mod properties;

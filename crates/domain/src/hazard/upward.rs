@@ -1,7 +1,7 @@
 //! Upward: a major hazard is told to a unit above, within the time that the policy sets.
 
 use super::case::{Case, is_owner};
-use super::{Event, HazardLevel, Purpose, Refusal};
+use super::{Event, HazardLevel, Refusal};
 use crate::envelope::Instant;
 use crate::ids::UnitId;
 use crate::refusal::Stop;
@@ -38,24 +38,6 @@ impl Case<'_> {
             authority: authority.to_owned(),
             reported_by: Some(self.cx.person()?),
         };
-        // Only the first report meets the deadline, or shows that it was not met.
-        if hazard.reported_up_at.is_some() {
-            return Ok(self.all(vec![told], &envelope));
-        }
-        let breach = hazard.report_up_breach_before(envelope.occurred_at);
-        let mut events: Vec<_> = breach.into_iter().collect();
-        events.push(told);
-        let met = hazard
-            .report_up_due
-            .filter(|due| envelope.occurred_at <= *due);
-        if let Some(due_at) = met.filter(|_| hazard.report_up_breached) {
-            events.push(Event::BreachWithdrawn {
-                purpose: Purpose::ReportUp,
-                due_at,
-                // The fact stands in the same commit.
-                fact: None,
-            });
-        }
-        Ok(self.all(events, &envelope))
+        Ok(self.with_breaches(told, &envelope))
     }
 }

@@ -24,9 +24,9 @@ const JOIN_EVENTS: u64 = 1_000;
 /// Events after which a build under way writes its snapshot, so that a kill costs no more.
 const SNAPSHOT_EVENTS: u64 = 500_000;
 /// Shortest pause of the throttle: less is owed until it comes to that.
-const PAUSE_MIN: Duration = Duration::from_millis(5);
+pub(super) const PAUSE_MIN: Duration = Duration::from_millis(5);
 /// Longest pause of the throttle.
-const PAUSE_MAX: Duration = Duration::from_millis(500);
+pub(super) const PAUSE_MAX: Duration = Duration::from_millis(500);
 /// Wait before a log that could not be read is read again.
 const READ_RETRY: Duration = Duration::from_secs(1);
 
@@ -41,6 +41,29 @@ pub struct Progress {
     pub events_per_second: f64,
     /// Seconds left at that rate; absent before there is one.
     pub seconds_left: Option<u64>,
+}
+
+impl Progress {
+    /// Of work that began at a position and an instant.
+    pub(super) fn reckon(from: u64, position: u64, target: u64, began: Instant) -> Self {
+        let seconds = began.elapsed().as_secs_f64();
+        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+        let rate = (position - from) as f64 / seconds.max(0.001);
+        #[expect(clippy::cast_precision_loss, reason = "a time for people")]
+        let left = target.saturating_sub(position) as f64 / rate;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "finite and not negative, as asked"
+        )]
+        let left = (rate > 0.0 && left.is_finite()).then(|| left.ceil() as u64);
+        Progress {
+            position,
+            target,
+            events_per_second: rate,
+            seconds_left: left,
+        }
+    }
 }
 
 /// What becomes of a build once it is there.
@@ -99,23 +122,7 @@ impl Job {
     pub(super) fn progress(&self) -> Progress {
         let position = self.position.load(Ordering::Relaxed);
         let target = self.target.load(Ordering::Relaxed);
-        let seconds = self.began.elapsed().as_secs_f64();
-        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-        let rate = (position - self.from) as f64 / seconds.max(0.001);
-        #[expect(clippy::cast_precision_loss, reason = "a time for people")]
-        let left = target.saturating_sub(position) as f64 / rate;
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "finite and not negative, as asked"
-        )]
-        let left = (rate > 0.0 && left.is_finite()).then(|| left.ceil() as u64);
-        Progress {
-            position,
-            target,
-            events_per_second: rate,
-            seconds_left: left,
-        }
+        Progress::reckon(self.from, position, target, self.began)
     }
 
     fn wants(&self, shared: &Shared) -> Vec<fn(&str) -> bool> {
@@ -414,7 +421,7 @@ fn take_in(job: &Job, batch: &[DecodedCommit]) {
 }
 
 /// The pause after which work has taken no more than its share of the time.
-fn to_rest(worked: Duration, share: u32) -> Duration {
+pub(super) fn to_rest(worked: Duration, share: u32) -> Duration {
     let share = share.clamp(1, 100);
     worked * (100 - share) / share
 }

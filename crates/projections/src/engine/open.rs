@@ -76,6 +76,7 @@ impl Shared {
             jobs: Mutex::default(),
             queued: Mutex::default(),
             turn: Mutex::new(()),
+            supposing: Arc::new(tokio::sync::Semaphore::new(super::suppose::WHAT_IFS_MAX)),
             stopping: watch::Sender::new(false),
             opened_at: head,
             pool,

@@ -22,10 +22,10 @@ use crate::submit::Submit;
 use crate::timers::{Fired, Time, Timers};
 
 const SOON: Duration = Duration::from_secs(20);
-const VOLUNTEER: u128 = 11;
+pub(super) const VOLUNTEER: u128 = 11;
 const MISSED: u128 = 302;
 
-fn square() -> String {
+pub(super) fn square() -> String {
     let zone: ZoneId = id(ZONE);
     format!(
         r#"{{"type":"FeatureCollection","features":[{{"type":"Feature",
@@ -35,7 +35,7 @@ fn square() -> String {
     )
 }
 
-fn capture(device_at: &str) -> Capture {
+pub(super) fn capture(device_at: &str) -> Capture {
     Capture {
         method: Method::Nfc,
         place: Place::from_degrees(32.05, 120.05),
@@ -45,7 +45,7 @@ fn capture(device_at: &str) -> Capture {
     }
 }
 
-async fn settle(town: &Town) {
+pub(super) async fn settle(town: &Town) {
     let community: UnitId = id(COMMUNITY);
     let founded = unit::Command::FoundUnit {
         unit: community,

@@ -14,14 +14,27 @@ const RETRIES_MAX: u32 = 30;
 /// The wait before that.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 
-/// Watches a build until it follows the log. A stream that breaks is asked for again.
-pub(super) async fn follow(session: &Session, model: &str, build: u32) -> Result<(), Failure> {
+/// A bar that says what it is about.
+pub(super) fn bar(about: String) -> ProgressBar {
     let bar = ProgressBar::new(0);
     let style = "{msg} {wide_bar} {human_pos} of {human_len} events{prefix}";
     bar.set_style(
         ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
-    bar.set_message(format!("{model} build {build}"));
+    bar.set_message(about);
+    bar
+}
+
+/// Moves a bar on.
+pub(super) fn advance(bar: &ProgressBar, progress: &wire::RebuildProgress) {
+    bar.set_length(progress.target);
+    bar.set_position(progress.position);
+    bar.set_prefix(pace(progress));
+}
+
+/// Watches a build until it follows the log. A stream that breaks is asked for again.
+pub(super) async fn follow(session: &Session, model: &str, build: u32) -> Result<(), Failure> {
+    let bar = bar(format!("{model} build {build}"));
     let mut retries = 0;
     let followed = loop {
         match until_it_follows(session, model, build, &bar).await {
@@ -52,9 +65,7 @@ async fn until_it_follows(
             return Ok(());
         }
         let progress = answer.progress.unwrap_or_default();
-        bar.set_length(progress.target);
-        bar.set_position(progress.position);
-        bar.set_prefix(pace(&progress));
+        advance(bar, &progress);
     }
     Err(Status::unavailable(
         "the service ended the stream too early",

@@ -206,15 +206,11 @@ pub(super) fn compared(
         return Ok(());
     }
     if !found.differences.is_empty() {
-        let mut table = Table::new();
-        table.load_style(presets::UTF8_BORDERS_ONLY);
-        table.set_header(["row", "column", "live", "rebuilt"]);
-        for row in &found.differences {
-            for line in columns(row) {
-                table.add_row(line);
-            }
-        }
-        writeln!(out, "{table}")?;
+        writeln!(
+            out,
+            "{}",
+            differing(&found.differences, ["live", "rebuilt"])
+        )?;
     }
     let of = match found.differing_rows {
         0 => "all say the same".to_owned(),
@@ -229,6 +225,68 @@ pub(super) fn compared(
         "{model} build {} against the live build {}, both at position {}: of {} rows in {} \
          partitions {of}.",
         found.build, found.live, found.position, found.rows, found.partitions,
+    )?;
+    Ok(())
+}
+
+/// The rows that differ, a line for each column, under the names of both sides.
+fn differing(rows: &[wire::RowDifference], [one, other]: [&str; 2]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_BORDERS_ONLY);
+    table.set_header(["row", "column", one, other]);
+    for line in rows.iter().flat_map(columns) {
+        table.add_row(line);
+    }
+    table
+}
+
+/// What a what-if found.
+pub(super) fn supposed(
+    model: &str,
+    found: &wire::WhatIfFound,
+    as_json: bool,
+) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    if as_json {
+        let rows = found.differences.iter().map(|row| {
+            json!({
+                "key": row.key, "recorded": value(&row.live_json),
+                "supposed": value(&row.rebuilt_json), "cut": row.cut,
+            })
+        });
+        let whole = json!({
+            "model": model, "from": found.from, "position": found.position,
+            "partitions": found.partitions, "differing_partitions": found.differing_partitions,
+            "rows": found.rows, "differing_rows": found.differing_rows,
+            "withheld_rows": found.withheld_rows, "differences": rows.collect::<Vec<_>>(),
+        });
+        writeln!(out, "{whole}")?;
+        return Ok(());
+    }
+    if !found.differences.is_empty() {
+        let table = differing(&found.differences, ["recorded", "supposed"]);
+        writeln!(out, "{table}")?;
+    }
+    let of = match found.differing_rows {
+        0 => "none would differ".to_owned(),
+        rows => {
+            let shown = found.differences.len() as u64;
+            let shown = (shown < rows).then(|| format!("; {shown} are shown"));
+            let withheld = (found.withheld_rows > 0)
+                .then(|| format!("; {} are withheld", found.withheld_rows));
+            format!(
+                "{rows} in {} partitions would differ{}{}",
+                found.differing_partitions,
+                shown.unwrap_or_default(),
+                withheld.unwrap_or_default()
+            )
+        }
+    };
+    writeln!(
+        out,
+        "{model}, supposed from position {} on, at position {}: of {} rows in {} partitions {of}. \
+         Nothing was recorded.",
+        found.from, found.position, found.rows, found.partitions,
     )?;
     Ok(())
 }

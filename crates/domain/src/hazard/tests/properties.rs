@@ -43,7 +43,7 @@ fn one_of_each() -> Vec<Event> {
 }
 
 /// Who may act, and what they may try.
-fn moves() -> Vec<(u128, Command)> {
+pub(super) fn moves() -> Vec<(u128, Command)> {
     vec![
         (4, verify_yellow()),
         (4, verify(HazardLevel::Major, Urgency::Red)),
