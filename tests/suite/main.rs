@@ -52,5 +52,6 @@ mod simulate;
 mod snapshots;
 mod space;
 mod spending;
+mod stuck;
 mod what_if;
 mod wrong_input;

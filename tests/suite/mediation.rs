@@ -272,6 +272,9 @@ async fn an_obligation_that_falls_due_unperformed_is_breached_urged_and_referred
         ..Default::default()
     };
     assert_eq!(town.done(CAPTAIN, overdue).await.disputes.len(), 1);
+    let stuck = town.stuck(wire::StuckWorkKind::Dispute).await;
+    // The follow-up was due first.
+    assert_eq!(stuck, [(dispute_id.clone(), "FOLLOW_UP".to_owned())]);
     let request = wire::UrgePerformanceRequest {
         command_id: town.id(),
         dispute_id: dispute_id.clone(),
@@ -288,8 +291,27 @@ async fn an_obligation_that_falls_due_unperformed_is_breached_urged_and_referred
         state(&town, &dispute_id).await,
         wire::DisputeState::Archived
     );
+    assert_eq!(town.stuck(wire::StuckWorkKind::Dispute).await, []);
     let help = verify_help(&town, &dispute_id, volunteer(HELPER)).await;
     refused(help, Code::FailedPrecondition, "PEACE_NOT_HELD");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mediation_that_nobody_ends_in_its_days_stands_among_stuck_work_until_it_is_ended() {
+    let mut town = Town::with_volunteers(4).await;
+    let dispute_id = accepted(&town).await;
+    assert_eq!(town.stuck(wire::StuckWorkKind::Dispute).await, []);
+    town.advance(days_on(&town, 31)).await;
+    let stuck = town.stuck(wire::StuckWorkKind::Dispute).await;
+    assert_eq!(stuck, [(dispute_id.clone(), "MEDIATION".to_owned())]);
+    let request = wire::FailMediationRequest {
+        command_id: town.id(),
+        dispute_id,
+        reason: "nobody came".to_owned(),
+        remedies: vec![wire::Remedy::Court.into()],
+    };
+    town.done(OFFICER, request).await;
+    assert_eq!(town.stuck(wire::StuckWorkKind::Dispute).await, []);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

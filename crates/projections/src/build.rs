@@ -460,7 +460,6 @@ impl<M: ReadModel> Build<M> {
         self.next_pack = save.next_pack;
         self.partitions.moved(save.moved);
         self.partitions.saved(save.written);
-        self.partitions.split_large();
         if let Some(source) = &self.source {
             source.remove_dead(&save.alive);
         }

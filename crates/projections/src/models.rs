@@ -56,6 +56,9 @@ pub trait AnyBuild: Send + Sync {
     fn save(&self, belongs: Belongs, done: &(dyn Fn(Step) + Sync)) -> io::Result<bool>;
     /// Bytes that are resident, and those of them that no snapshot holds; estimated.
     fn resident_bytes(&self) -> (usize, usize);
+    /// Bytes of the stored form of all pages before compression, counted and not estimated; makes
+    /// every page resident.
+    fn stored_bytes(&self) -> usize;
     /// Lets pages go that nobody used for so many ticks; the bytes that became free.
     fn let_go(&self, ticks: u64) -> usize;
     /// Counts one tick.
@@ -138,6 +141,10 @@ impl<M: ReadModel> AnyBuild for Held<M> {
             build.partitions.resident_bytes(),
             build.partitions.dirty_bytes(),
         )
+    }
+
+    fn stored_bytes(&self) -> usize {
+        self.read().partitions.stored_bytes()
     }
 
     fn let_go(&self, ticks: u64) -> usize {

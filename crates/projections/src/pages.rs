@@ -10,19 +10,24 @@ use std::collections::BTreeMap;
 use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::read_model::ReadModel;
-use crate::views::{Place, Source};
+use crate::views::{Place, Source, stored_bytes};
 
 /// Most partitions of a page; one that grows beyond is split.
 pub const PAGE_PARTITIONS_MAX: usize = 512;
 /// Most bytes of a page in its stored form before compression; one that grows beyond is split if it
 /// has more than one partition.
 pub const PAGE_BYTES_MAX: usize = 512 * 1_024;
-/// What one event adds to a page until its next snapshot tells, in stored bytes: an estimate on the
-/// safe side of the means of the models (60 to 250).
-const FACT_BYTES: usize = 256;
+/// What one event adds to a page, in stored bytes, before a snapshot of the model has told: on the
+/// safe side of the means of the models.
+const FACT_BYTES_FIRST: usize = 256;
+/// The least and the most that an event is taken to add, whatever snapshots told: a model may grow
+/// by none of its events for a long time, and then by all.
+const FACT_BYTES: std::ops::RangeInclusive<usize> = 8..=1_024;
+/// Events that a snapshot must have taken in to tell what an event adds.
+const FACTS_TOLD_MIN: usize = 256;
 /// Resident bytes for each stored byte, as measured by `benniu bench rebuild` (1.3 to 2.4 by model).
 pub const RESIDENT_PER_STORED: usize = 2;
 
@@ -40,8 +45,10 @@ pub(crate) struct Page<M: ReadModel> {
     /// Changes since the build began; the snapshot is whole if it was made at this count.
     version: u64,
     stored_version: u64,
-    /// Its size in stored form.
-    bytes: AtomicUsize,
+    /// Its size in stored form, when a snapshot told it last.
+    measured: usize,
+    /// Events taken in since then.
+    facts: usize,
     used: AtomicU64,
 }
 
@@ -62,6 +69,8 @@ pub struct Pages<M: ReadModel> {
     /// Set once a page could be had neither from its snapshot nor from the log.
     lost: AtomicBool,
     clock: AtomicU64,
+    /// Stored bytes that an event adds, as the snapshots told.
+    fact_bytes: usize,
 }
 
 impl<M: ReadModel> Page<M> {
@@ -73,7 +82,8 @@ impl<M: ReadModel> Page<M> {
             stored: None,
             version: 1,
             stored_version: 0,
-            bytes: AtomicUsize::new(len * FACT_BYTES),
+            measured: 0,
+            facts: len,
             used: AtomicU64::new(0),
         }
     }
@@ -82,7 +92,8 @@ impl<M: ReadModel> Page<M> {
         Self {
             rows: OnceLock::new(),
             len: place.partitions,
-            bytes: AtomicUsize::new(place.bytes),
+            measured: place.bytes,
+            facts: 0,
             stored: Some(place),
             version: 0,
             stored_version: 0,
@@ -99,16 +110,26 @@ impl<M: ReadModel> Page<M> {
     pub(crate) fn changed(&mut self, facts: usize) {
         self.version += 1;
         self.len = self.rows.get().map_or(self.len, BTreeMap::len);
-        *self.bytes.get_mut() += facts * FACT_BYTES;
+        self.facts += facts;
+    }
+
+    fn is_too_large(&self) -> bool {
+        let is_large = self.measured > PAGE_BYTES_MAX && self.len > 1;
+        self.len > PAGE_PARTITIONS_MAX || is_large
     }
 
     fn is_clean(&self) -> bool {
         self.stored.is_some() && self.version == self.stored_version
     }
 
-    fn resident_bytes(&self) -> usize {
+    /// Its size in stored form, if an event adds so many bytes.
+    fn bytes(&self, fact_bytes: usize) -> usize {
+        self.measured + self.facts * fact_bytes
+    }
+
+    fn resident_bytes(&self, fact_bytes: usize) -> usize {
         match self.rows.get() {
-            Some(_) => self.bytes.load(Ordering::Relaxed) * RESIDENT_PER_STORED,
+            Some(_) => self.bytes(fact_bytes) * RESIDENT_PER_STORED,
             None => 0,
         }
     }
@@ -132,6 +153,7 @@ impl<M: ReadModel> Pages<M> {
             position: 0,
             lost: AtomicBool::new(false),
             clock: AtomicU64::new(1),
+            fact_bytes: FACT_BYTES_FIRST,
         }
     }
 
@@ -311,15 +333,12 @@ impl<M: ReadModel> Pages<M> {
         found
     }
 
-    /// Splits pages with too many partitions.
+    /// Splits pages, just changed, with too many partitions, or too large when they were last
+    /// stored: those must be stored anew in any case.
     pub(crate) fn split(&mut self, bounds: &[M::Key]) {
         for bound in bounds {
             let mut bound = bound.clone();
-            while self
-                .ranges
-                .get(&bound)
-                .is_some_and(|page| page.len > PAGE_PARTITIONS_MAX)
-            {
+            while self.ranges.get(&bound).is_some_and(Page::is_too_large) {
                 match self.halve(bound) {
                     Some(upper) => bound = upper,
                     None => break,
@@ -333,7 +352,7 @@ impl<M: ReadModel> Pages<M> {
         let is_last = self.ranges.keys().next_back() == Some(&bound);
         let is_first = self.is_first(&bound);
         let mut page = self.ranges.remove(&bound)?;
-        let bytes = *page.bytes.get_mut();
+        let (measured, facts) = (page.measured, page.facts);
         let upper = page.rows.get_mut().and_then(|rows| {
             let len = rows.len();
             // Ids rise with time: what is last stays full, so that pages are not left half empty.
@@ -355,29 +374,14 @@ impl<M: ReadModel> Pages<M> {
         };
         page.len = len - upper.len();
         page.version += 1;
-        let kept = bytes / len.max(1) * page.len;
-        *page.bytes.get_mut() = kept;
-        let upper = Page::resident(upper);
-        upper
-            .bytes
-            .store(bytes.saturating_sub(kept), Ordering::Relaxed);
+        page.measured = measured / len.max(1) * page.len;
+        page.facts = facts / len.max(1) * page.len;
+        let mut upper = Page::resident(upper);
+        upper.measured = measured - page.measured;
+        upper.facts = facts - page.facts;
         self.ranges.insert(lowest, page);
         self.ranges.insert(middle.clone(), upper);
         Some(middle)
-    }
-
-    /// Splits pages whose stored form is too large.
-    pub(crate) fn split_large(&mut self) {
-        let large: Vec<_> = self
-            .ranges
-            .iter()
-            .filter(|(_, page)| page.bytes.load(Ordering::Relaxed) > PAGE_BYTES_MAX)
-            .filter(|(_, page)| page.len > 1 && !page.is_clean())
-            .map(|(bound, _)| bound.clone())
-            .collect();
-        for bound in large {
-            self.halve(bound);
-        }
     }
 
     /// Sets the position that the pages hold.
@@ -400,7 +404,7 @@ impl<M: ReadModel> Pages<M> {
     /// Bytes of pages that no snapshot holds, as they are resident.
     pub(crate) fn dirty_bytes(&self) -> usize {
         let dirty = self.ranges.values().filter(|page| !page.is_clean());
-        dirty.map(Page::resident_bytes).sum()
+        dirty.map(|page| page.resident_bytes(self.fact_bytes)).sum()
     }
 
     /// Every page that the snapshot holds as it is: its bound and place.
@@ -411,15 +415,23 @@ impl<M: ReadModel> Pages<M> {
 
     /// Tells where pages lie after a snapshot, as of their counts of changes.
     pub(crate) fn saved(&mut self, places: Vec<(M::Key, u64, Place)>) {
+        let (mut grown, mut facts) = (0, 0);
         for (bound, version, place) in places {
             let Some(page) = self.ranges.get_mut(&bound) else {
                 continue;
             };
             if page.version == version {
-                *page.bytes.get_mut() = place.bytes;
+                grown += place.bytes.saturating_sub(page.measured);
+                facts += page.facts;
+                page.measured = place.bytes;
+                page.facts = 0;
                 page.stored_version = version;
                 page.stored = Some(place);
             }
+        }
+        if facts >= FACTS_TOLD_MIN {
+            let told = grown.div_ceil(facts);
+            self.fact_bytes = told.clamp(*FACT_BYTES.start(), *FACT_BYTES.end());
         }
     }
 
@@ -436,7 +448,16 @@ impl<M: ReadModel> Pages<M> {
 
     /// Bytes that are resident, estimated.
     pub(crate) fn resident_bytes(&self) -> usize {
-        self.ranges.values().map(Page::resident_bytes).sum()
+        let pages = self.ranges.values();
+        pages.map(|page| page.resident_bytes(self.fact_bytes)).sum()
+    }
+
+    /// Bytes of the stored form of all pages, counted.
+    pub(crate) fn stored_bytes(&self) -> usize {
+        let pages = self.ranges.iter();
+        pages
+            .map(|(bound, page)| stored_bytes::<M>(self.rows(bound, page)))
+            .sum()
     }
 
     /// Lets pages go that the snapshot holds and nobody used for `ticks`; bytes that became free.
@@ -446,7 +467,7 @@ impl<M: ReadModel> Pages<M> {
         for page in self.ranges.values_mut() {
             let unused = now.saturating_sub(*page.used.get_mut()) >= ticks;
             if unused && page.is_clean() && page.rows.get().is_some() {
-                freed += page.resident_bytes();
+                freed += page.resident_bytes(self.fact_bytes);
                 page.rows = OnceLock::new();
             }
         }
@@ -519,6 +540,28 @@ mod tests {
 
     fn id(n: u128) -> HouseholdId {
         HouseholdId(Uuid::from_u128(n))
+    }
+
+    #[test]
+    fn a_page_that_was_stored_too_large_is_split_once_it_changes() {
+        let mut pages = Pages::<Households>::new(None);
+        let bound = pages.bound_of(&id(1));
+        for page in pages.pages_mut(std::slice::from_ref(&bound)) {
+            let rows = page.rows_mut().expect("resident");
+            rows.extend((1..=8).map(|n| (id(n), Default::default())));
+            page.changed(8);
+            page.measured = 3 * PAGE_BYTES_MAX;
+        }
+        pages.split(std::slice::from_ref(&bound));
+        for _ in 0..2 {
+            let bounds: Vec<_> = pages.ranges.keys().copied().collect();
+            pages.split(&bounds);
+        }
+        let sizes: Vec<_> = pages.ranges.values().map(|page| page.measured).collect();
+        assert_eq!(sizes.len(), 4, "{sizes:?}");
+        assert!(sizes.iter().all(|size| *size <= PAGE_BYTES_MAX));
+        assert_eq!(sizes.iter().sum::<usize>(), 3 * PAGE_BYTES_MAX);
+        assert!(pages.keys().copied().eq((1..=8).map(id)));
     }
 
     proptest! {

@@ -217,6 +217,28 @@ fn pack_lines<T: Serialize>(lines: impl Iterator<Item = T>) -> io::Result<(Vec<u
     Ok((zstd::bulk::compress(&plain, ZSTD_LEVEL)?, plain.len()))
 }
 
+/// The bytes of a page's stored form before compression.
+pub(crate) fn stored_bytes<M: ReadModel>(rows: &Rows<M>) -> usize {
+    struct Counted(usize);
+    impl io::Write for Counted {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut counted = Counted(0);
+    for line in rows {
+        // What cannot be stored has no size; a snapshot of it says so.
+        let _ = serde_json::to_writer(&mut counted, &line);
+        counted.0 += 1;
+    }
+    counted.0
+}
+
 fn unpack_lines<T: DeserializeOwned>(
     packed: &[u8],
     what: &'static str,

@@ -4,6 +4,7 @@
 
 mod serve;
 
+use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -237,9 +238,13 @@ struct Resident {
     /// Communities times the years that the log covers.
     community_years: f64,
     partitions: usize,
-    /// Bytes the process grew by while folding, and those by the models' own estimate.
+    /// Bytes the process grew by while folding.
     process_bytes: u64,
-    estimated_bytes: usize,
+    /// Bytes of the stored form before compression, by model.
+    stored_bytes: BTreeMap<&'static str, usize>,
+    /// Bytes in memory for each stored one; the budget reckons with
+    /// [`projections::pages::RESIDENT_PER_STORED`].
+    resident_per_stored: f64,
     process_bytes_per_community_year: f64,
 }
 
@@ -248,6 +253,8 @@ const REBUILD_THREADS: [usize; 2] = [1, 2];
 
 fn rebuild(dir: &Path, passes: usize) -> Result<(), Failure> {
     let log = ReadLog::open(dir).map_err(could_not)?;
+    // First, while the process has given nothing back that it would take again.
+    resident(&log)?;
     let events = log.head().position;
     let variants: [(&'static str, &[&str]); 3] = [
         ("decode", &[]),
@@ -281,7 +288,7 @@ fn rebuild(dir: &Path, passes: usize) -> Result<(), Failure> {
             });
         }
     }
-    resident(&log)
+    Ok(())
 }
 
 /// Three digits are enough for people.
@@ -309,6 +316,13 @@ fn resident(log: &ReadLog) -> Result<(), Failure> {
     let process_bytes = after.saturating_sub(before);
     #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
     let each = (process_bytes as f64 / years.max(0.001)).round();
+    let stored = models.all().into_iter();
+    let stored_bytes: BTreeMap<_, _> = stored
+        .map(|model| (model.name(), model.live().stored_bytes()))
+        .collect();
+    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+    let resident_per_stored =
+        round(process_bytes as f64 / stored_bytes.values().sum::<usize>().max(1) as f64);
     print(Resident {
         bench: "rebuild",
         variant: "resident",
@@ -319,11 +333,8 @@ fn resident(log: &ReadLog) -> Result<(), Failure> {
             .map(|model| model.live().standing().partitions)
             .sum(),
         process_bytes,
-        estimated_bytes: models
-            .all()
-            .iter()
-            .map(|model| model.live().resident_bytes().0)
-            .sum(),
+        stored_bytes,
+        resident_per_stored,
         process_bytes_per_community_year: each,
     });
     Ok(())

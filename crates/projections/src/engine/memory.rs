@@ -11,9 +11,23 @@ use crate::models::{AnyBuild, AnyModel};
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Looks for which a page was not used, in the order in which more is let go.
 const UNUSED_LOOKS: [u64; 4] = [64, 16, 4, 1];
-/// The share of the budget, in percent, that changed pages may take before a snapshot is written for
-/// their sake.
+/// The share of the budget, in percent, that changed pages must take for a snapshot to be written for
+/// their sake; and what is left resident then.
 const CHANGED_SHARE_MAX: usize = 50;
+
+/// Lets pages go, those first that were not used for the longest, until no more than `wanted` are
+/// resident; what then is.
+fn let_go(builds: &[Arc<dyn AnyBuild>], mut resident: usize, wanted: usize) -> usize {
+    for looks in UNUSED_LOOKS {
+        for build in builds {
+            resident = resident.saturating_sub(build.let_go(looks));
+        }
+        if resident <= wanted {
+            break;
+        }
+    }
+    resident
+}
 
 impl Shared {
     /// Every build in memory, those that renew a live one included.
@@ -48,22 +62,21 @@ impl Shared {
         }
         let budget = self.options.memory_bytes;
         let sizes = builds.iter().map(|build| build.resident_bytes());
-        let (mut resident, changed) = sizes.fold((0, 0), |sum: (usize, usize), it| {
+        let (resident, changed) = sizes.fold((0, 0), |sum: (usize, usize), it| {
             (sum.0 + it.0, sum.1 + it.1)
         });
         if resident <= budget {
             return;
         }
+        let resident = let_go(&builds, resident, budget);
+        if resident <= budget {
+            return;
+        }
+        // A snapshot writes every page that changed, and pages that changed are soon read again: so
+        // late, and then so that there is room for a while.
         if changed > budget / 100 * CHANGED_SHARE_MAX {
             self.save();
-        }
-        for looks in UNUSED_LOOKS {
-            for build in &builds {
-                resident = resident.saturating_sub(build.let_go(looks));
-            }
-            if resident <= budget {
-                return;
-            }
+            let_go(&builds, resident, budget / 100 * CHANGED_SHARE_MAX);
         }
     }
 }

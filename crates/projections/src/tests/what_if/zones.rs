@@ -120,7 +120,7 @@ async fn other_names_stand_in_the_place_of_those_that_were_adopted() {
     let found = told.supposed("zones", drawn(&[("gate", "harbour")])).await;
     assert_eq!(found.found.differing_rows, 1);
     let row = found.found.differences[0].rebuilt.clone().expect("a row");
-    assert_eq!(row["names"][0][1], "harbour");
+    assert_eq!(row["zones"][0]["name"], "harbour");
     let elsewhere = Supposition::Zones {
         community: id(ELSEWHERE),
         zones: zone_plan::read(&square(), 25).expect("a drawing"),
