@@ -57,7 +57,7 @@ fn grid(answer: &wire::GetHotSpotsResponse) -> (Grid, u64, u64) {
         let cell = Cell {
             shade: Some(part(sum.hazards, most)),
             text: short(sum.hazards),
-            below: format!("{}m", short(sum.patrol_minutes)),
+            below: short(sum.patrol_minutes),
             bar: (sum.patrol_minutes > 0).then(|| part(sum.patrol_minutes, longest)),
             is_marked: sum.hazards > 0 && sum.patrol_minutes == 0,
         };
@@ -83,7 +83,7 @@ pub(crate) fn svg(answer: &wire::GetHotSpotsResponse, asked: &str) -> Result<Str
     let mut keys = vec![
         (
             Key::Words,
-            "Hazards; below, person-minutes of verified patrol (m).".to_owned(),
+            "Hazards; below, person-minutes of verified patrol (k: thousands).".to_owned(),
         ),
         (Key::Shade(0.0), "0 hazards".to_owned()),
         (Key::Shade(0.5), "half of the most".to_owned()),
@@ -203,14 +203,7 @@ mod tests {
         let drawn = texts(&svg(&answer(spots), "Asked for: from 2024-07-01.").expect("drawn"));
         shows(
             &drawn,
-            &[
-                "6",
-                "55m",
-                "12k",
-                "0m",
-                TITLE,
-                "Asked for: from 2024-07-01.",
-            ],
+            &["6", "55", "12k", "0", TITLE, "Asked for: from 2024-07-01."],
         );
         shows(&drawn, &WEEKDAYS);
         for hour in 0..24 {
@@ -230,7 +223,7 @@ mod tests {
         let nothing = texts(&svg(&answer(Vec::new()), "").expect("drawn"));
         shows(&nothing, &["There is nothing to show."]);
         let one = answer(vec![spot("a", 3, 0, 1, 5)]);
-        shows(&texts(&svg(&one, "").expect("drawn")), &["1", "5m", "Wed"]);
+        shows(&texts(&svg(&one, "").expect("drawn")), &["1", "5", "Wed"]);
         assert_eq!(terminal(&answer(Vec::new())), "there is nothing to show\n");
     }
 
