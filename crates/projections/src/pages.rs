@@ -28,7 +28,8 @@ const FACT_BYTES_FIRST: usize = 256;
 const FACT_BYTES: std::ops::RangeInclusive<usize> = 8..=1_024;
 /// Events that a snapshot must have taken in to tell what an event adds.
 const FACTS_TOLD_MIN: usize = 256;
-/// Resident bytes for each stored byte, as measured by `benniu bench rebuild` (1.3 to 2.4 by model).
+/// Resident bytes for each stored byte: on the safe side of what `benniu bench rebuild` measures of all
+/// models together (1.13 of a simulated log), since single models differ.
 pub const RESIDENT_PER_STORED: usize = 2;
 
 /// The partitions of a page.
