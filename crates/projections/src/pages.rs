@@ -537,7 +537,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::read_models::households::Households;
+    use crate::read_models::households::{HouseholdRow, Households};
 
     fn id(n: u128) -> HouseholdId {
         HouseholdId(Uuid::from_u128(n))
@@ -549,7 +549,7 @@ mod tests {
         let bound = pages.bound_of(&id(1));
         for page in pages.pages_mut(std::slice::from_ref(&bound)) {
             let rows = page.rows_mut().expect("resident");
-            rows.extend((1..=8).map(|n| (id(n), Default::default())));
+            rows.extend((1..=8).map(|n| (id(n), HouseholdRow::default())));
             page.changed(8);
             page.measured = 3 * PAGE_BYTES_MAX;
         }

@@ -244,7 +244,7 @@ struct Resident {
     stored_bytes: BTreeMap<&'static str, usize>,
     /// Bytes in memory for each stored one; the budget reckons with
     /// [`projections::pages::RESIDENT_PER_STORED`].
-    resident_per_stored: f64,
+    bytes_per_stored_byte: f64,
     process_bytes_per_community_year: f64,
 }
 
@@ -321,7 +321,7 @@ fn resident(log: &ReadLog) -> Result<(), Failure> {
         .map(|model| (model.name(), model.live().stored_bytes()))
         .collect();
     #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-    let resident_per_stored =
+    let bytes_per_stored_byte =
         round(process_bytes as f64 / stored_bytes.values().sum::<usize>().max(1) as f64);
     print(Resident {
         bench: "rebuild",
@@ -334,7 +334,7 @@ fn resident(log: &ReadLog) -> Result<(), Failure> {
             .sum(),
         process_bytes,
         stored_bytes,
-        resident_per_stored,
+        bytes_per_stored_byte,
         process_bytes_per_community_year: each,
     });
     Ok(())
