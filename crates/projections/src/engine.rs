@@ -184,8 +184,9 @@ struct Shared {
     jobs: Mutex<Vec<Arc<Job>>>,
     /// Builds beside the live ones that are folded once those under way are done.
     queued: Mutex<Vec<job::Target>>,
-    /// Held by the build that works or rests: all of them together keep to their share.
-    turn: Mutex<()>,
+    /// Held by the build that works or rests: all of them together keep to their share. It goes to
+    /// whoever waits for it the longest.
+    turn: tokio::sync::Mutex<()>,
     /// Held by the one what-if that may run.
     supposing: Arc<tokio::sync::Semaphore>,
     pool: rayon::ThreadPool,
@@ -470,7 +471,9 @@ impl Shared {
         self.options.pause.at("snapshot");
         let mut failed = None;
         for build in self.builds() {
-            let saved = self.pool.install(|| self.save_build(&*build, belongs));
+            // Not in the pool: a worker that waits for a part of the snapshot would take up a batch,
+            // and wait for the build that it holds itself.
+            let saved = self.save_build(&*build, belongs);
             if let Err(error) = saved {
                 tracing::warn!(%error, model = build.name(), "a snapshot cannot be written; the log is not concerned");
                 failed = Some(error);

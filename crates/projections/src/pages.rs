@@ -380,6 +380,8 @@ impl<M: ReadModel> Pages<M> {
         let mut upper = Page::resident(upper);
         upper.measured = measured - page.measured;
         upper.facts = facts - page.facts;
+        // Its key may have been another page's: a snapshot of that one must not count as its own.
+        upper.version = page.version;
         self.ranges.insert(lowest, page);
         self.ranges.insert(middle.clone(), upper);
         Some(middle)

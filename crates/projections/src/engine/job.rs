@@ -326,7 +326,10 @@ impl Shared {
             }
             let mut reader = Reader::new(&*self.log, reached + 1, target);
             while !self.is_over(job) {
-                let _turn = locked(&self.turn);
+                let _turn = self.turn.blocking_lock();
+                if self.is_over(job) {
+                    break;
+                }
                 let began = Instant::now();
                 let Some(batch) = pool.install(|| reader.next(&mut decoder))? else {
                     break;
@@ -358,6 +361,8 @@ impl Shared {
         if job.cancelled.load(Ordering::Acquire) && !self.is_stopping() {
             return;
         }
+        // The loop saves builds beside the live ones as well.
+        let _one = locked(&self.saving);
         let joining = job
             .targets
             .iter()

@@ -61,10 +61,7 @@ impl Shared {
             build.tick();
         }
         let budget = self.options.memory_bytes;
-        let sizes = builds.iter().map(|build| build.resident_bytes());
-        let (resident, changed) = sizes.fold((0, 0), |sum: (usize, usize), it| {
-            (sum.0 + it.0, sum.1 + it.1)
-        });
+        let resident = builds.iter().map(|build| build.resident_bytes().0).sum();
         if resident <= budget {
             return;
         }
@@ -72,6 +69,9 @@ impl Shared {
         if resident <= budget {
             return;
         }
+        // What renews a live build has no snapshot before it takes its place.
+        let saved = self.builds();
+        let changed: usize = saved.iter().map(|build| build.resident_bytes().1).sum();
         // A snapshot writes every page that changed, and pages that changed are soon read again: so
         // late, and then so that there is room for a while.
         if changed > budget / 100 * CHANGED_SHARE_MAX {

@@ -75,7 +75,7 @@ impl Shared {
             saving: Mutex::new(()),
             jobs: Mutex::default(),
             queued: Mutex::default(),
-            turn: Mutex::new(()),
+            turn: tokio::sync::Mutex::new(()),
             supposing: Arc::new(tokio::sync::Semaphore::new(super::suppose::WHAT_IFS_MAX)),
             stopping: watch::Sender::new(false),
             opened_at: head,

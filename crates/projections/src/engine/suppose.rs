@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::job::{PAUSE_MAX, PAUSE_MIN, Progress, to_rest};
 use super::read::Reader;
-use super::{Engine, Shared, locked};
+use super::{Engine, Shared};
 use crate::build::Fault;
 use crate::compare::{Cursor, Tally};
 use crate::feed::{DecodedCommit, Decoder};
@@ -278,7 +278,8 @@ impl Shared {
         loop {
             self.goes_on(run)?;
             self.options.pause.at("suppose");
-            let _turn = locked(&self.turn);
+            let _turn = self.turn.blocking_lock();
+            self.goes_on(run)?;
             let began = Instant::now();
             let batch = pool.install(|| reader.next(&mut decoder));
             let Some(batch) = batch.map_err(|error| cut_short(&error))? else {

@@ -99,7 +99,7 @@ pub enum Spots {
         cell: Option<GridCell>,
         /// When it was reported, and each time it was there again.
         seen: Vec<Hour>,
-        /// It was none, or is known already.
+        /// It was none, or is known already, and never was one.
         dismissed: bool,
     },
     /// A patrol shift.
@@ -229,10 +229,16 @@ impl Spots {
             }
             (Self::Hazard { seen, .. }, hazard::Event::HazardRecurred { .. }) => seen.push(hour),
             (
-                Self::Hazard { dismissed, .. },
+                Self::Hazard {
+                    seen, dismissed, ..
+                },
                 hazard::Event::HazardRejected { .. }
                 | hazard::Event::HazardLinkedAsDuplicate { .. },
-            ) => *dismissed = true,
+            ) => {
+                // What came before it was there again stays.
+                seen.pop();
+                *dismissed = seen.is_empty();
+            }
             _ => {}
         }
     }

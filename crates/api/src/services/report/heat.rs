@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use chrono::{Days, NaiveTime};
+use chrono::NaiveTime;
 use domain::Instant;
 use domain::ids::UnitId;
 use domain::place::Place;
@@ -111,6 +111,11 @@ fn community(units: &Build<Units>, unit: UnitId, at: Instant) -> UnitId {
     path.into_iter().find(is_community).unwrap_or(unit)
 }
 
+const NOON: NaiveTime = match NaiveTime::from_hms_opt(12, 0, 0) {
+    Some(noon) => noon,
+    None => NaiveTime::MIN,
+};
+
 /// Lays what was patrolled over the cells, by the zones that they touch.
 struct Overlay<'a> {
     zones: &'a Build<Zones>,
@@ -123,11 +128,10 @@ struct Overlay<'a> {
 
 impl<'a> Overlay<'a> {
     fn new(zones: &'a Build<Zones>, asked: &Asked, cell_e7: i32) -> Self {
-        let end = asked.last().checked_add_days(Days::new(1));
-        let end = end.unwrap_or(asked.last()).and_time(NaiveTime::MIN);
         Self {
             zones,
-            at: end.and_utc(),
+            // Noon in UTC lies in the local day in every zone of time but the farthest east.
+            at: asked.last().and_time(NOON).and_utc(),
             cell_e7,
             plans: BTreeMap::new(),
             touched: BTreeMap::new(),

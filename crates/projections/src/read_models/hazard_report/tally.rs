@@ -138,6 +138,8 @@ fn told(life: &Life, filter: &Filter) -> Tally {
     let mut tally = Tally::default();
     let mut now = Told::default();
     let mut reported_in_period = false;
+    // The counts before it was there again, and whether its last closing counts.
+    let mut before: Option<(Tally, bool)> = None;
     let steps = life.steps.iter();
     for &(at, step) in steps.take_while(|(at, _)| *at <= filter.as_of) {
         let counts = filter.in_period(at);
@@ -149,7 +151,18 @@ fn told(life: &Life, filter: &Filter) -> Tally {
                 tally.last_seen = Some(at);
             }
             Step::Verified(level) => now.level = Some(level),
-            Step::Dismissed => (now.open, now.dismissed) = (false, true),
+            Step::Dismissed => {
+                if let Some((counted, closing_counts)) = before.take() {
+                    // It was not there again: what came before stays.
+                    tally = counted;
+                    now = Told {
+                        closing_counts,
+                        ..Told::default()
+                    };
+                } else {
+                    (now.open, now.dismissed) = (false, true);
+                }
+            }
             Step::Referred => now.open = false,
             Step::Returned => {
                 now.open = true;
@@ -172,6 +185,7 @@ fn told(life: &Life, filter: &Filter) -> Tally {
                 tally.closed_by_source += u64::from(counts && step == Step::ClosedBySource);
             }
             Step::Recurred => {
+                before = Some((tally, now.closing_counts));
                 tally.recurred += u64::from(now.closing_counts);
                 tally.last_recurred = Some(at);
                 tally.last_seen = Some(at);

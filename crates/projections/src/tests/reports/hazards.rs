@@ -122,6 +122,21 @@ async fn every_rate_has_its_numerator_and_its_denominator() {
 }
 
 #[tokio::test]
+async fn a_recurrence_that_was_none_takes_nothing_of_what_came_before() {
+    let mut history = history().await;
+    let before = tallied(&history, &as_of("2024-03-19T00:00:00Z"));
+    let rejected = E::HazardRejected {
+        reason: "another one".to_owned(),
+        rejected_by: id(1),
+    };
+    history.hazard("2024-03-21T00:00:00Z", 701, rejected).await;
+    let tally = tallied(&history, &as_of("2024-03-25T12:00:00Z"));
+    assert_eq!((tally.reported, tally.recurred), (before.reported, 0));
+    assert_eq!((tally.closed, tally.open()), (1, before.open()));
+    assert_eq!(tally.last_seen, before.last_seen);
+}
+
+#[tokio::test]
 async fn the_report_as_of_a_day_knows_nothing_of_what_came_later() {
     let history = history().await;
     let tally = tallied(&history, &as_of("2024-03-04T12:00:00Z"));

@@ -92,6 +92,18 @@ async fn hazards_are_counted_by_cell_weekday_and_local_hour_against_the_period_b
         .heat(None, &week("2024-03-11", "2024-03-17"));
     let again = heat.spots.get(&(unit, cell(120_000), evening));
     assert_eq!(again, Some(&Amount { now: 1, before: 2 }));
+    let rejected = H::HazardRejected {
+        reason: "another one".to_owned(),
+        rejected_by: id(1),
+    };
+    history.hazard("2024-03-12T00:00:00Z", 2, rejected).await;
+    let models = folded(&history);
+    let heat = models
+        .hot_spots
+        .read()
+        .heat(None, &week("2024-03-11", "2024-03-17"));
+    let first_only = heat.spots.get(&(unit, cell(120_000), evening));
+    assert_eq!(first_only, Some(&Amount { now: 0, before: 2 }));
     let nobody = models
         .hot_spots
         .read()
