@@ -190,6 +190,10 @@ struct Shared {
     /// Held by the one what-if that may run.
     supposing: Arc<tokio::sync::Semaphore>,
     pool: rayon::ThreadPool,
+    /// Writes snapshots, with no more threads than builds have: the others are left to commands. No
+    /// batch is taken in here: a worker that waits for a part of a snapshot would take one up, and
+    /// wait for the build that it holds itself.
+    savers: rayon::ThreadPool,
     stopping: watch::Sender<bool>,
     /// The log's end when the engine began: no answer goes back behind it.
     opened_at: u64,
@@ -471,8 +475,6 @@ impl Shared {
         self.options.pause.at("snapshot");
         let mut failed = None;
         for build in self.builds() {
-            // Not in the pool: a worker that waits for a part of the snapshot would take up a batch,
-            // and wait for the build that it holds itself.
             let saved = self.save_build(&*build, belongs);
             if let Err(error) = saved {
                 tracing::warn!(%error, model = build.name(), "a snapshot cannot be written; the log is not concerned");
@@ -485,10 +487,11 @@ impl Shared {
     /// Writes the snapshot of a build, if it has moved.
     fn save_build(&self, build: &dyn AnyBuild, belongs: Belongs) -> std::io::Result<bool> {
         let name = build.name();
-        build.save(belongs, &|step| match step {
+        let step = |step| match step {
             Step::Packed => self.options.pause.at_of("packed", name),
             Step::Named => self.options.pause.at_of("named", name),
-        })
+        };
+        self.savers.install(|| build.save(belongs, &step))
     }
 
     fn health(&self) -> Health {

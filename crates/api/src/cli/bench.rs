@@ -60,7 +60,10 @@ struct Serve {
     /// Commands a second
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     rate: u32,
-    /// Seconds that the load lasts without a rebuild
+    /// How often everything is rebuilt, with the load before, beside and after
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=100))]
+    passes: u64,
+    /// Seconds that the load lasts each time without a rebuild
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     seconds: u64,
     /// MiB that the read models may keep in memory
@@ -147,6 +150,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
             let plan = serve::Plan {
                 rate: args.rate,
                 seconds: args.seconds,
+                passes: args.passes,
                 subject: args.subject,
                 models: engine::Options {
                     memory_bytes: args.model_mib * 1024 * 1024,

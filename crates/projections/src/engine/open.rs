@@ -49,14 +49,8 @@ impl Shared {
             0 if head > options.follow_events => head,
             loaded => loaded,
         };
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads().min(THREADS_MAX))
-            .thread_name(|number| format!("models {number}"))
-            .build()
-            .map_err(|error| ReadError::Io {
-                what: "the threads of the read models".to_owned(),
-                error: error.to_string(),
-            })?;
+        let pool = pool_of("models", threads().min(THREADS_MAX))?;
+        let savers = pool_of("snapshots", options.build_threads.max(1))?;
         let mut shared = Self {
             feed: Mutex::new(Feed {
                 decoder: Decoder::new(Models::wants),
@@ -80,6 +74,7 @@ impl Shared {
             stopping: watch::Sender::new(false),
             opened_at: head,
             pool,
+            savers,
             log,
             models,
             options,
@@ -140,4 +135,16 @@ impl Shared {
             .collect();
         self.start_job(targets, position);
     }
+}
+
+/// Threads of the engine, named and numbered.
+fn pool_of(name: &'static str, threads: usize) -> Result<rayon::ThreadPool, ReadError> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(move |number| format!("{name} {number}"))
+        .build()
+        .map_err(|error| ReadError::Io {
+            what: "the threads of the read models".to_owned(),
+            error: error.to_string(),
+        })
 }

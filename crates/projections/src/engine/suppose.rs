@@ -312,7 +312,7 @@ impl Shared {
         }
         let belongs = Belongs::to(&*self.log);
         for build in pair.each() {
-            let written = build.save(belongs, &|_| {});
+            let written = self.savers.install(|| build.save(belongs, &|_| {}));
             written.map_err(|error| SupposeError::CutShort(error.to_string()))?;
             build.let_go(0);
         }

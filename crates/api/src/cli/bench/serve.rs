@@ -35,8 +35,10 @@ const PAGE: usize = 20;
 pub(super) struct Plan {
     /// Commands a second.
     pub(super) rate: u32,
-    /// How long the load lasts without a rebuild, at least.
+    /// How long the load lasts without a rebuild, before each and after the last, at least.
     pub(super) seconds: u64,
+    /// How often everything is rebuilt.
+    pub(super) passes: u64,
     /// Login subject of an administrator.
     pub(super) subject: String,
     /// How the read models are kept.
@@ -91,6 +93,15 @@ struct Times {
     commands: Vec<Duration>,
     questions: Vec<Duration>,
     unanswered: usize,
+    model_bytes: usize,
+}
+
+impl Times {
+    fn add(&mut self, more: Self) {
+        self.commands.extend(more.commands);
+        self.questions.extend(more.questions);
+        self.unanswered += more.unanswered;
+    }
 }
 
 fn milliseconds(time: Duration) -> f64 {
@@ -127,7 +138,7 @@ pub(super) async fn run(dir: &Path, plan: Plan) -> Result<(), Failure> {
     let began = Instant::now();
     let budget = plan.models.memory_bytes;
     let keeping = Keeping {
-        models: plan.models,
+        models: plan.models.clone(),
         ..Keeping::default()
     };
     let (backend, _) = folder::open_and_keep(dir, keeping).await?;
@@ -149,56 +160,67 @@ pub(super) async fn run(dir: &Path, plan: Plan) -> Result<(), Failure> {
         model_bytes: model_bytes(&backend),
         model_budget_bytes: budget,
     });
-    let outcome = measure(&backend, plan.rate, plan.seconds, &plan.subject).await;
+    let outcome = measure(&backend, &plan).await;
     backend.stop().await.map_err(could_not)?;
     outcome
 }
 
-async fn measure(backend: &Backend, rate: u32, seconds: u64, subject: &str) -> Result<(), Failure> {
-    let principal = PrincipalId::of_subject(subject);
+async fn measure(backend: &Backend, plan: &Plan) -> Result<(), Failure> {
     let unit = {
         let units = backend.engine.models().units.read();
         let mut units = units.partitions.iter();
         let community = units.find(|(_, row)| row.unit.level == Some(UnitLevel::Community));
         community.map(|(unit, _)| *unit)
     };
-    let unit = unit.ok_or_else(|| Failure::CouldNot("the log has no community".to_owned()))?;
     let load = Generator {
         backend,
-        principal,
-        unit,
-        rate,
+        principal: PrincipalId::of_subject(&plan.subject),
+        unit: unit.ok_or_else(|| Failure::CouldNot("the log has no community".to_owned()))?,
+        rate: plan.rate,
     };
-    let until = Instant::now() + Duration::from_secs(seconds);
-    let alone = load.run(|| Instant::now() < until).await?;
-    print(load.line("alone", &alone, None, None));
-    for name in Models::NAMES {
-        load.start_rebuild(name).await?;
-    }
-    let events = backend.executor.log().head().position;
-    let began = Instant::now();
-    let building = || {
-        let builds = backend.engine.builds().into_iter();
-        let candidates = builds.filter(|build| build.role == Role::Candidate);
-        let (mut all, mut ready) = (0, 0);
-        for build in candidates {
-            all += 1;
-            ready += usize::from(build.phase == Phase::Following || build.fault.is_some());
+    let quiet = || {
+        let until = Instant::now() + Duration::from_secs(plan.seconds);
+        load.run(move || Instant::now() < until)
+    };
+    let (mut alone, mut beside) = (Times::default(), Times::default());
+    let (mut events, mut took) = (0, Duration::ZERO);
+    // In turn, so that a slow spell of the machine meets both.
+    for _ in 0..plan.passes {
+        alone.add(quiet().await?);
+        for name in Models::NAMES {
+            load.start_rebuild(name).await?;
         }
-        ready < all || all < Models::NAMES.len()
-    };
-    let beside = load.run(building).await?;
-    let took = began.elapsed();
+        events += backend.executor.log().head().position;
+        let began = Instant::now();
+        beside.add(load.run(|| is_building(backend)).await?);
+        took += began.elapsed();
+        beside.model_bytes = beside.model_bytes.max(model_bytes(backend));
+        for name in Models::NAMES {
+            load.cancel_rebuild(name).await?;
+        }
+    }
+    alone.add(quiet().await?);
+    alone.model_bytes = model_bytes(backend);
+    print(load.line("alone", &alone, None, None));
     print(load.line(
         "beside a rebuild of all models",
         &beside,
         Some(&alone),
         Some((events, took)),
     ));
-    for name in Models::NAMES {
-        load.cancel_rebuild(name).await?;
-    }
     Ok(())
+}
+
+/// True until every model has a candidate that has reached its live build.
+fn is_building(backend: &Backend) -> bool {
+    let builds = backend.engine.builds().into_iter();
+    let candidates = builds.filter(|build| build.role == Role::Candidate);
+    let (mut all, mut ready) = (0, 0);
+    for build in candidates {
+        all += 1;
+        ready += usize::from(build.phase == Phase::Following || build.fault.is_some());
+    }
+    ready < all || all < Models::NAMES.len()
 }
 
 struct Generator<'a> {
@@ -295,7 +317,7 @@ impl Generator<'_> {
             rebuilt_events: rebuilt.map(|(events, _)| events),
             rebuilt_events_per_second: pace,
             process_bytes: eventlog::bench::resident_bytes().unwrap_or(0),
-            model_bytes: model_bytes(self.backend),
+            model_bytes: times.model_bytes,
         }
     }
 }
