@@ -89,6 +89,11 @@ impl Random {
     }
 }
 
+/// Segments that are left, at least: three that hold something, and the one that comes next.
+const SEGMENTS: usize = 4;
+/// How long the next segment may take on a busy machine.
+const SEGMENT_WAIT_MAX: std::time::Duration = std::time::Duration::from_secs(30);
+
 /// A log as it was left, and what it held.
 struct Left {
     _dir: tempfile::TempDir,
@@ -151,14 +156,20 @@ impl Left {
         while !log.shared.view.index.is_settled() && !clean {
             std::thread::yield_now();
         }
-        // As a kill leaves it: what was written stands in the files, nothing is closed.
+        // As a kill leaves it: what was written stands in the files, nothing is closed. The segment that
+        // comes next is made beside the writer, and is among what is damaged.
+        let segments = || contents(&path).into_keys().filter(|path| is_segment(path));
+        let waited = std::time::Instant::now();
+        while segments().count() < SEGMENTS && waited.elapsed() < SEGMENT_WAIT_MAX {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
         let files = contents(&path);
         let (head, commits) = (
             log.head(),
             log.read(1, u64::MAX).map(Result::unwrap).collect(),
         );
         drop(log);
-        assert!(files.keys().filter(|path| is_segment(path)).count() >= 4);
+        assert!(files.keys().filter(|path| is_segment(path)).count() >= SEGMENTS);
         let mut blocks = BTreeMap::new();
         let log = |path: &&PathBuf| is_segment(path) || is_named("db")(path);
         restore(&path, &files);
