@@ -10,6 +10,7 @@ mod job;
 mod memory;
 mod open;
 mod read;
+mod rounds;
 mod suppose;
 
 use std::path::PathBuf;
@@ -41,6 +42,9 @@ const TICK: Duration = Duration::from_secs(1);
 /// Events that a build may be behind and still counts as one of those that follow, if the options say
 /// nothing else: they are taken in within about a second.
 pub const FOLLOW_EVENTS: u64 = 50_000;
+/// Events after which it is looked, if the options say nothing else, whether builds fit into memory
+/// together: a few looks for a history of a million.
+const DIVIDE_EVENTS: u64 = 50_000;
 /// Most threads that share a batch in the engine's loop.
 const THREADS_MAX: usize = 4;
 
@@ -59,6 +63,9 @@ pub struct Options {
     /// Events that a live build may be behind and still counts as one of those that follow: answers
     /// wait for it. One that is further behind answers nobody until it is there, and nobody waits.
     pub follow_events: u64,
+    /// Events after which it is looked whether builds that are folded together fit into memory
+    /// together; those that do not are folded one part after the other.
+    pub divide_events: u64,
     /// Threads that fold builds beside the live ones.
     pub build_threads: usize,
     /// Share of the time, in percent from 1 to 100, in which these threads work; the rest is left to
@@ -76,6 +83,7 @@ impl Default for Options {
             snapshot_every: Duration::from_mins(1),
             memory_bytes: 512 * 1_024 * 1_024,
             follow_events: FOLLOW_EVENTS,
+            divide_events: DIVIDE_EVENTS,
             build_threads: threads().div_ceil(2),
             build_share: 60,
             pause: Pause::default(),

@@ -56,6 +56,8 @@ pub trait AnyBuild: Send + Sync {
     fn save(&self, belongs: Belongs, done: &(dyn Fn(Step) + Sync)) -> io::Result<bool>;
     /// Bytes that are resident, and those of them that no snapshot holds; estimated.
     fn resident_bytes(&self) -> (usize, usize);
+    /// Bytes that it would take if every page was resident, estimated.
+    fn whole_bytes(&self) -> usize;
     /// Bytes of the stored form of all pages before compression, counted and not estimated; makes
     /// every page resident.
     fn stored_bytes(&self) -> usize;
@@ -141,6 +143,10 @@ impl<M: ReadModel> AnyBuild for Held<M> {
             build.partitions.resident_bytes(),
             build.partitions.dirty_bytes(),
         )
+    }
+
+    fn whole_bytes(&self) -> usize {
+        self.read().partitions.whole_bytes()
     }
 
     fn stored_bytes(&self) -> usize {

@@ -130,9 +130,14 @@ impl<M: ReadModel> Page<M> {
 
     fn resident_bytes(&self, fact_bytes: usize) -> usize {
         match self.rows.get() {
-            Some(_) => self.bytes(fact_bytes) * RESIDENT_PER_STORED,
+            Some(_) => self.whole_bytes(fact_bytes),
             None => 0,
         }
+    }
+
+    /// Its size as if it was resident.
+    fn whole_bytes(&self, fact_bytes: usize) -> usize {
+        self.bytes(fact_bytes) * RESIDENT_PER_STORED
     }
 }
 
@@ -453,6 +458,12 @@ impl<M: ReadModel> Pages<M> {
     pub(crate) fn resident_bytes(&self) -> usize {
         let pages = self.ranges.values();
         pages.map(|page| page.resident_bytes(self.fact_bytes)).sum()
+    }
+
+    /// Bytes that all pages would take if they were resident, estimated.
+    pub(crate) fn whole_bytes(&self) -> usize {
+        let pages = self.ranges.values();
+        pages.map(|page| page.whole_bytes(self.fact_bytes)).sum()
     }
 
     /// Bytes of the stored form of all pages, counted.

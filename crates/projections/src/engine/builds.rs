@@ -220,7 +220,7 @@ impl Shared {
         let jobs = self.jobs();
         let is_it = |target: &Target| target.model == model && Arc::ptr_eq(&target.build, build);
         let job = jobs.iter().find(|job| job.targets.iter().any(is_it))?;
-        (build.phase() == Phase::Building).then(|| job.progress())
+        (build.phase() == Phase::Building).then(|| job.progress(build.position()))
     }
 
     /// Which builds a model has by the log.

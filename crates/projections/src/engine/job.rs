@@ -3,6 +3,7 @@
 //! Owns the throttle, the progress, and the joining of the loop at a commit boundary. A build that
 //! met a fault stays where it is and says so.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -13,10 +14,11 @@ use eventlog::ReadError;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::read::Reader;
+use super::rounds::{self, Need, Round};
 use super::{Shared, locked};
 use crate::build::Phase;
 use crate::feed::{DecodedCommit, Decoder};
-use crate::models::AnyBuild;
+use crate::models::{AnyBuild, AnyModel};
 use crate::views::Belongs;
 
 /// Events that are left when a build joins the loop, which stands still for them.
@@ -95,11 +97,13 @@ pub(super) struct Target {
     pub(super) live: bool,
 }
 
-/// Builds that are folded together by one thread.
+/// Builds that one thread folds, in rounds.
 pub(super) struct Job {
     pub(super) targets: Vec<Target>,
+    /// What is still to be done: the first is under way. A build that has joined is in none.
+    rounds: Mutex<VecDeque<Round>>,
+    /// The positions at which the builds began, added up.
     from: u64,
-    position: AtomicU64,
     target: AtomicU64,
     began: Instant,
     cancelled: AtomicBool,
@@ -117,26 +121,63 @@ impl Job {
 
     /// The models whose live build is folded from further behind than so many events.
     pub(super) fn far(&self, follow_events: u64) -> Vec<&'static str> {
-        let behind = self.target.load(Ordering::Relaxed) - self.from;
-        let far = behind > follow_events && !self.ended.load(Ordering::Acquire);
-        let targets = self.targets.iter().filter(|target| far && target.live);
-        targets.map(|target| target.model).collect()
-    }
-
-    pub(super) fn progress(&self) -> Progress {
-        let position = self.position.load(Ordering::Relaxed);
         let target = self.target.load(Ordering::Relaxed);
-        Progress::reckon(self.from, position, target, self.began)
+        let rounds = locked(&self.rounds);
+        let far = |round: &&Round| target.saturating_sub(round.from) > follow_events;
+        let far = rounds.iter().filter(|round| !self.is_ended() && far(round));
+        let targets = far.flat_map(|round| &round.targets);
+        let live = targets.filter(|target| target.live);
+        live.map(|target| target.model).collect()
     }
 
-    fn wants(&self, shared: &Shared) -> Vec<fn(&str) -> bool> {
-        let models = self.targets.iter();
-        let models = models.filter_map(|target| shared.models.named(target.model));
-        models.map(|model| model.wants()).collect()
+    /// How far one of its builds is. Rate and time left are those of all of them, as events that each
+    /// takes in: some may wait until others are done.
+    pub(super) fn progress(&self, position: u64) -> Progress {
+        let target = self.target.load(Ordering::Relaxed);
+        let builds = self.targets.len().max(1) as u64;
+        let left: u64 = {
+            let rounds = locked(&self.rounds);
+            let left =
+                |round: &Round| target.saturating_sub(round.position) * round.targets.len() as u64;
+            rounds.iter().map(left).sum()
+        };
+        let done = (builds * target).saturating_sub(self.from + left);
+        Progress {
+            position,
+            target,
+            ..Progress::reckon(0, done / builds, (done + left) / builds, self.began)
+        }
+    }
+
+    /// The round that is under way.
+    fn round(&self) -> Option<Round> {
+        locked(&self.rounds).front().cloned()
+    }
+
+    /// Tells how far the round under way is.
+    fn reached(&self, position: u64) {
+        if let Some(round) = locked(&self.rounds).front_mut() {
+            round.position = position;
+        }
+    }
+
+    /// Puts other rounds in the place of the one that is under way.
+    fn replace_round(&self, by: Vec<Round>) {
+        let mut rounds = locked(&self.rounds);
+        rounds.pop_front();
+        for round in by.into_iter().rev() {
+            rounds.push_front(round);
+        }
+    }
+
+    /// True if there are rounds behind the one that is under way.
+    fn has_more(&self) -> bool {
+        locked(&self.rounds).len() > 1
     }
 
     fn has_candidates(&self) -> bool {
-        let mut targets = self.targets.iter();
+        let rounds = locked(&self.rounds);
+        let mut targets = rounds.iter().flat_map(|round| &round.targets);
         targets.any(|target| target.kind == Kind::Joins && !target.live)
     }
 
@@ -164,20 +205,25 @@ impl Shared {
         };
         let job = jobs
             .iter()
-            .find(|job| job.targets.iter().find(is_it).is_some())?;
-        Some(job.progress())
+            .find_map(|job| Some((job, job.targets.iter().find(is_it)?)));
+        job.map(|(job, target)| job.progress(target.build.position()))
     }
 
-    /// Begins to fold builds that stand at the same position.
+    /// Begins to fold builds, those that stand at the same position together.
     pub(super) fn start_job(self: &Arc<Self>, targets: Vec<Target>, goes_to: u64) {
-        let Some(from) = targets.first().map(|target| target.build.position()) else {
+        let rounds = rounds::rounds_of(targets);
+        let Some(nearest) = rounds.front().map(|round| round.position) else {
             return;
         };
+        let from = |round: &Round| round.position * round.targets.len() as u64;
         let job = Arc::new(Job {
-            targets,
-            from,
-            position: AtomicU64::new(from),
-            target: AtomicU64::new(goes_to.max(from)),
+            targets: rounds
+                .iter()
+                .flat_map(|round| round.targets.clone())
+                .collect(),
+            from: rounds.iter().map(from).sum(),
+            rounds: Mutex::new(rounds),
+            target: AtomicU64::new(goes_to.max(nearest)),
             began: Instant::now(),
             cancelled: AtomicBool::new(false),
             ended: AtomicBool::new(false),
@@ -215,12 +261,7 @@ impl Shared {
         if self.is_stopping() || self.jobs().iter().any(|job| job.has_candidates()) {
             return;
         }
-        let Some(from) = queued.first().map(|target| target.build.position()) else {
-            return;
-        };
-        let all = std::mem::take(&mut *queued).into_iter();
-        let (together, rest) = all.partition(|target| target.build.position() == from);
-        *queued = rest;
+        let together = std::mem::take(&mut *queued);
         let position = locked(&self.feed).position;
         self.start_job(together, position);
     }
@@ -286,32 +327,37 @@ impl Shared {
                 break;
             }
         }
-        for target in &job.targets {
-            let standing = target.build.standing();
-            if target.kind == Kind::Joins {
-                continue;
-            }
-            if let Some(model) = self.models.named(target.model) {
-                if standing.fault.is_some() || standing.phase == Phase::Building {
-                    tracing::error!(model = target.model, fault = ?standing.fault, "a model is not folded anew");
-                    model.drop_renewal();
-                }
+        let left = std::mem::take(&mut *locked(&job.rounds));
+        for round in &left {
+            for (target, model) in self.renewed(round) {
+                tracing::info!(
+                    model = target.model,
+                    "a model is not folded anew: it was not done"
+                );
+                model.drop_renewal();
                 model.remove_stray();
             }
         }
+    }
+
+    /// The models of a round whose live build is renewed.
+    fn renewed<'a>(
+        &'a self,
+        round: &'a Round,
+    ) -> impl Iterator<Item = (&'a Target, &'a dyn AnyModel)> {
+        let renews = round
+            .targets
+            .iter()
+            .filter(|target| target.kind != Kind::Joins);
+        renews.filter_map(|target| Some((target, self.models.named(target.model)?)))
     }
 
     fn is_over(&self, job: &Job) -> bool {
         self.is_stopping() || job.cancelled.load(Ordering::Acquire)
     }
 
-    /// Folds until the builds have joined the loop, or until it is over.
+    /// Folds round by round until all builds have joined the loop, or until it is over.
     fn fold(self: &Arc<Self>, job: &Job) -> Result<(), ReadError> {
-        let reached = job.position.load(Ordering::Relaxed);
-        let wants = job.wants(self);
-        let wanted = move |category: &str| wants.iter().any(|wants| wants(category));
-        let units = self.known_units(reached);
-        let mut decoder = Decoder::at(wanted, &*self.log, reached, units)?;
         let threads = self.options.build_threads.max(1);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         let pool = match pool {
@@ -321,13 +367,36 @@ impl Shared {
                 return Ok(());
             }
         };
-        let (mut saved, mut owed) = (reached, Duration::ZERO);
         while !self.is_over(job) {
-            let reached = job.position.load(Ordering::Relaxed);
+            let Some(round) = job.round() else {
+                return Ok(());
+            };
+            self.fold_round(job, &round, &pool)?;
+        }
+        if let Some(round) = job.round() {
+            self.save_round(job, &round);
+        }
+        Ok(())
+    }
+
+    /// Folds a round until its builds have joined the loop, until it was divided, or until it is over.
+    fn fold_round(
+        self: &Arc<Self>,
+        job: &Job,
+        round: &Round,
+        pool: &rayon::ThreadPool,
+    ) -> Result<(), ReadError> {
+        let wants = self.wants(round);
+        let wanted = move |category: &str| wants.iter().any(|wants| wants(category));
+        let units = self.known_units(round.position);
+        let mut decoder = Decoder::at(wanted, &*self.log, round.position, units)?;
+        let mut reached = round.position;
+        let (mut saved, mut owed, mut looked) = (reached, Duration::ZERO, reached);
+        while !self.is_over(job) {
             let target = job.at().unwrap_or_else(|| locked(&self.feed).position);
             job.target.store(target.max(reached), Ordering::Relaxed);
             if target.saturating_sub(reached) <= JOIN_EVENTS {
-                return self.join(job, &mut decoder);
+                return self.join(job, round, reached, &mut decoder);
             }
             let mut reader = Reader::new(&*self.log, reached + 1, target);
             while !self.is_over(job) {
@@ -339,15 +408,22 @@ impl Shared {
                 let Some(batch) = pool.install(|| reader.next(&mut decoder))? else {
                     break;
                 };
-                pool.install(|| take_in(job, &batch));
-                let reached = job.position.load(Ordering::Relaxed);
+                pool.install(|| take_in(round, &batch));
+                reached = batch.last().map_or(reached, DecodedCommit::last_position);
+                job.reached(reached);
                 if reached >= saved + SNAPSHOT_EVENTS {
                     saved = reached;
-                    self.save_job(job);
+                    self.save_round(job, round);
                 }
                 self.options.pause.at("rebuild");
-                if let Some(first) = job.targets.first() {
+                if let Some(first) = round.targets.first() {
                     self.options.pause.at_of("rebuild", first.model);
+                }
+                if reached >= looked + self.options.divide_events {
+                    looked = reached;
+                    if self.divide(job, round, reached, target) {
+                        return Ok(());
+                    }
                 }
                 self.keep_within_memory();
                 owed += to_rest(began.elapsed(), self.options.build_share);
@@ -357,22 +433,66 @@ impl Shared {
                 }
             }
         }
-        self.save_job(job);
         Ok(())
     }
 
-    fn save_job(&self, job: &Job) {
+    /// Leaves for later rounds what does not fit into memory together; `true` if so.
+    fn divide(&self, job: &Job, round: &Round, reached: u64, target: u64) -> bool {
+        if self.options.views.is_none() || round.targets.len() < 2 {
+            return false;
+        }
+        let budget = self.options.memory_bytes / self.jobs().len().max(1);
+        let needs = || -> Vec<Need> {
+            let builds = round.targets.iter().map(|target| &target.build);
+            builds
+                .map(|build| Need {
+                    resident: build.resident_bytes().0,
+                    whole: build.whole_bytes(),
+                })
+                .collect()
+        };
+        if !rounds::is_too_much(&needs(), reached, target, budget) {
+            return false;
+        }
+        // Snapshots tell how large the builds are, and make room.
+        self.save_round(job, round);
+        let needs = needs();
+        if !rounds::is_too_much(&needs, reached, target, budget) {
+            return false;
+        }
+        let divided = rounds::divided(&needs, reached, target, budget);
+        let round = Round {
+            position: reached,
+            ..round.clone()
+        };
+        let by: Vec<_> = divided.iter().map(|places| round.of(places)).collect();
+        tracing::info!(
+            position = reached,
+            builds = round.targets.len(),
+            rounds = by.len(),
+            "builds do not fit into memory together; they are folded one part after the other"
+        );
+        for waits in by.iter().skip(1).flat_map(Round::with_snapshots) {
+            waits.build.let_go(0);
+        }
+        job.replace_round(by);
+        true
+    }
+
+    fn wants(&self, round: &Round) -> Vec<fn(&str) -> bool> {
+        let models = round.targets.iter();
+        let models = models.filter_map(|target| self.models.named(target.model));
+        models.map(|model| model.wants()).collect()
+    }
+
+    fn save_round(&self, job: &Job, round: &Round) {
         let belongs = Belongs::to(&*self.log);
         if job.cancelled.load(Ordering::Acquire) && !self.is_stopping() {
             return;
         }
         // The loop saves builds beside the live ones as well.
         let _one = locked(&self.saving);
-        let joining = job
-            .targets
-            .iter()
-            .filter(|target| target.kind == Kind::Joins);
-        for target in joining {
+        for target in round.with_snapshots() {
             if let Err(error) = self.save_build(&*target.build, belongs) {
                 tracing::warn!(%error, model = target.model, "a build under way has no snapshot");
             }
@@ -380,35 +500,51 @@ impl Shared {
     }
 
     /// Takes in what is left while the loop stands still, and hands the builds over.
-    fn join(self: &Arc<Self>, job: &Job, decoder: &mut Decoder) -> Result<(), ReadError> {
+    fn join(
+        self: &Arc<Self>,
+        job: &Job,
+        round: &Round,
+        reached: u64,
+        decoder: &mut Decoder,
+    ) -> Result<(), ReadError> {
+        if job.has_more() {
+            // The next round needs the memory of this one.
+            self.save_round(job, round);
+        }
         let feed = locked(&self.feed);
         let target = job.at().unwrap_or(feed.position);
-        let reached = job.position.load(Ordering::Relaxed);
         if reached < target {
             let mut reader = Reader::new(&*self.log, reached + 1, target);
             while let Some(batch) = reader.next(decoder)? {
-                take_in(job, &batch);
+                take_in(round, &batch);
+                job.reached(batch.last().map_or(reached, DecodedCommit::last_position));
             }
         }
-        for target in &job.targets {
-            let fenced = target.build.standing().fault.is_some();
-            if !fenced || target.kind == Kind::Joins {
+        job.replace_round(Vec::new());
+        for target in &round.targets {
+            let fault = target.build.standing().fault;
+            if fault.is_none() || target.kind == Kind::Joins {
                 // One that met a fault is fed no more; it is served, or shown, as it stands.
                 target.build.set_phase(Phase::Following);
-            }
-            if fenced {
-                continue;
             }
             let Some(model) = self.models.named(target.model) else {
                 continue;
             };
-            match target.kind {
-                Kind::Joins => {}
-                Kind::Renews => model.put_renewal(false),
-                Kind::Restores { .. } => model.put_renewal(true),
+            match (target.kind, fault) {
+                (Kind::Joins, _) => {}
+                (_, Some(fault)) => {
+                    tracing::error!(model = target.model, ?fault, "a model is not folded anew");
+                    model.drop_renewal();
+                }
+                (Kind::Renews, None) => model.put_renewal(false),
+                (Kind::Restores { .. }, None) => model.put_renewal(true),
             }
         }
         self.publish(&feed);
+        drop(feed);
+        for (_, model) in self.renewed(round) {
+            model.remove_stray();
+        }
         Ok(())
     }
 
@@ -420,14 +556,9 @@ impl Shared {
     }
 }
 
-fn take_in(job: &Job, batch: &[DecodedCommit]) {
-    let targets = &job.targets;
-    targets
-        .par_iter()
-        .for_each(|target| target.build.take_in(batch, true));
-    if let Some(last) = batch.last() {
-        job.position.store(last.last_position(), Ordering::Relaxed);
-    }
+fn take_in(round: &Round, batch: &[DecodedCommit]) {
+    let targets = round.targets.par_iter();
+    targets.for_each(|target| target.build.take_in(batch, true));
 }
 
 /// The pause after which work has taken no more than its share of the time.

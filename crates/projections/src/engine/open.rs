@@ -1,7 +1,6 @@
 //! How the engine begins: which builds there are by the log, what their snapshots hold, and who feeds
 //! what. Owns that decision; reads no partition.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -96,7 +95,8 @@ impl Shared {
 
     /// Says who feeds which build.
     fn share_out(self: &Arc<Self>, position: u64) {
-        let mut behind: BTreeMap<u64, Vec<Target>> = BTreeMap::new();
+        // Answers wait for what is near, and must not wait for what is far.
+        let (mut near, mut far) = (Vec::new(), Vec::new());
         for model in self.models.all() {
             let live = model.live();
             let live_id = live.standing().id;
@@ -112,15 +112,13 @@ impl Shared {
                     kind: Kind::Joins,
                     build,
                 };
-                behind
-                    .entry(target.build.position())
-                    .or_default()
-                    .push(target);
+                let behind = position.saturating_sub(target.build.position());
+                let is_far = behind > self.options.follow_events;
+                if is_far { &mut far } else { &mut near }.push(target);
             }
         }
-        for targets in behind.into_values() {
-            self.start_job(targets, position);
-        }
+        self.start_job(near, position);
+        self.start_job(far, position);
         // A build of an older schema answers until one of this schema has been folded.
         let old = self.models.all().into_iter();
         let old =

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::folded;
+use crate::Models;
 use crate::ReadModel as _;
 use crate::build::Phase;
 use crate::engine::{BuildHealth, CompareError, Engine, Options, Pause, Role};
@@ -405,6 +407,68 @@ async fn of_builds_that_are_folded_together_one_is_cancelled_and_the_others_go_o
         let compared = engine.compare(name, 2, 10).await.expect("ready");
         assert!(compared.is_equal(), "{name}");
     }
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn builds_that_do_not_fit_into_memory_together_are_folded_in_rounds_and_say_the_same() {
+    let (points, views) = (
+        TempDir::new().expect("a folder"),
+        TempDir::new().expect("a folder"),
+    );
+    let mut history = History::whole().await;
+    for n in 0..3_000_u128 {
+        history.reported("2024-05-02T00:00:00Z", 90_000 + n).await;
+    }
+    let options = Options {
+        views: Some(views.path().to_owned()),
+        pause: Pause {
+            folder: Some(points.path().to_owned()),
+        },
+        memory_bytes: 100_000,
+        follow_events: 1,
+        divide_events: 500,
+        ..Options::default()
+    };
+    // A build gives its name to the round that it is the first of. All are together in the first one.
+    let others = || Models::NAMES.iter().skip(1);
+    let point = |name: &str, what: &str| points.path().join(format!("rebuild.{name}.{what}"));
+    for name in others() {
+        std::fs::write(point(name, "hold"), b"").expect("written");
+    }
+    let log: Arc<dyn EventLog> = history.log.clone();
+    let engine = Engine::start(log, options.clone()).await.expect("started");
+    until(|| others().any(|name| point(name, "reached").exists())).await;
+    let builds = engine.builds();
+    let waiting = |build: &&BuildHealth| build.phase == Phase::Building;
+    let positions: BTreeSet<_> = builds
+        .iter()
+        .filter(waiting)
+        .map(|build| build.position)
+        .collect();
+    assert!(positions.len() > 1, "{builds:?}");
+    for build in builds.iter().filter(waiting) {
+        let progress = build.progress.expect("of a build under way or waiting");
+        assert_eq!(progress.position, build.position);
+        assert!(progress.position < progress.target);
+    }
+    // It is stopped on the way, and goes on from there.
+    for name in others() {
+        std::fs::remove_file(point(name, "hold")).expect("held");
+    }
+    engine.stop().await;
+    let log: Arc<dyn EventLog> = history.log.clone();
+    let engine = Engine::start(log, options).await.expect("started");
+    until(|| {
+        let builds = engine.builds().into_iter();
+        builds
+            .map(|build| build.phase)
+            .all(|phase| phase == Phase::Following)
+    })
+    .await;
+    let position = history.reported("2024-05-02T00:00:00Z", 777).await;
+    engine.wait_applied(position, SOON).await.expect("applied");
+    equals_a_fold(&engine, &history);
     engine.stop().await;
 }
 
