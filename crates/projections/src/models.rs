@@ -43,6 +43,8 @@ pub trait AnyBuild: Send + Sync {
     fn standing(&self) -> Standing;
     /// Position up to which it holds.
     fn position(&self) -> u64;
+    /// True if it met a fault, and is fed no more.
+    fn is_fenced(&self) -> bool;
     /// Who feeds it.
     fn phase(&self) -> Phase;
     /// Says who feeds it.
@@ -115,6 +117,10 @@ impl<M: ReadModel> AnyBuild for Held<M> {
 
     fn position(&self) -> u64 {
         self.read().position
+    }
+
+    fn is_fenced(&self) -> bool {
+        self.read().fault.is_some()
     }
 
     fn phase(&self) -> Phase {

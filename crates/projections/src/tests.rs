@@ -13,6 +13,7 @@ mod people;
 mod reactions;
 mod reports;
 mod rewards;
+mod rounds;
 mod shifts;
 mod snapshots;
 mod timers;

@@ -16,7 +16,7 @@ use super::{Engine, Shared, locked};
 use crate::build::{Fault, Phase};
 use crate::compare::{Cursor, Difference, Tally};
 use crate::feed;
-use crate::models::{AnyBuild, AnyModel};
+use crate::models::{AnyBuild, AnyModel, Standing};
 use crate::views::Belongs;
 
 /// The category of the streams that say which builds there are.
@@ -88,7 +88,7 @@ pub enum CompareError {
     /// The model has no such build beside the live one.
     #[error("the model has no such build beside the live one")]
     NoSuchBuild,
-    /// The build has not reached the others.
+    /// The build, or the live one, has not reached the others.
     #[error("the build is not ready: position {} of {}", .0.position, .0.target)]
     NotReady(Progress),
     /// The build met a fault.
@@ -189,10 +189,14 @@ impl Shared {
                 if let Some(fault) = standing.fault {
                     return Err(CompareError::Fault(fault));
                 }
-                if standing.phase == Phase::Building {
-                    let progress = self.progress(model.name(), id, standing.phase);
+                // One that is fenced is compared as it stands; one that is folded, not before it is there.
+                let folded = |standing: &Standing| {
+                    standing.phase == Phase::Building && standing.fault.is_none()
+                };
+                if let Some(folded) = [&standing, &live].into_iter().find(|one| folded(one)) {
+                    let progress = self.progress(model.name(), folded.id, folded.phase);
                     return Err(CompareError::NotReady(progress.unwrap_or(Progress {
-                        position: standing.position,
+                        position: folded.position,
                         target: self.log.head().position,
                         events_per_second: 0.0,
                         seconds_left: None,
@@ -288,17 +292,34 @@ impl Shared {
         locked(&self.upkeep).waiting = waiting;
     }
 
-    fn switch(&self, model: &dyn AnyModel, id: u32) -> bool {
-        let feed = locked(&self.feed);
-        let ready = model
-            .build(id)
-            .is_some_and(|build| build.phase() == Phase::Following);
-        if ready {
-            self.options.pause.at("switch");
-            model.switch(id);
-            self.publish(&feed);
+    /// Makes a build live, if it follows; `true` if so. If the one that was live is still folded, it
+    /// goes on beside.
+    fn switch(self: &Arc<Self>, model: &dyn AnyModel, id: u32) -> bool {
+        let build = model.build(id);
+        if build.is_none_or(|build| build.phase() != Phase::Following) {
+            return false;
         }
-        ready
+        let was = model.live().standing();
+        if was.phase == Phase::Building {
+            self.end_job_of(model.name(), was.id);
+        }
+        let feed = locked(&self.feed);
+        self.options.pause.at("switch");
+        let switched = model.switch(id);
+        self.publish(&feed);
+        drop(feed);
+        // The exchange left what is folded under another handle than the job had.
+        if let Some(build) = model.build(was.id).filter(|_| switched)
+            && was.phase == Phase::Building
+        {
+            self.queue(Target {
+                model: model.name(),
+                build,
+                kind: Kind::Joins,
+                live: false,
+            });
+        }
+        switched
     }
 }
 

@@ -43,9 +43,10 @@ pub struct Progress {
     pub position: u64,
     /// Position it goes to.
     pub target: u64,
-    /// Events of the log per second, on the average since it began.
+    /// Events of the log per second since the work began, on the average of the builds that are folded
+    /// together or in turn.
     pub events_per_second: f64,
-    /// Seconds left at that rate; absent before there is one.
+    /// Seconds left at that rate until all of them are there; absent before there is one.
     pub seconds_left: Option<u64>,
 }
 
@@ -130,8 +131,7 @@ impl Job {
         live.map(|target| target.model).collect()
     }
 
-    /// How far one of its builds is. Rate and time left are those of all of them, as events that each
-    /// takes in: some may wait until others are done.
+    /// How far one of its builds is; see [`Progress`].
     pub(super) fn progress(&self, position: u64) -> Progress {
         let target = self.target.load(Ordering::Relaxed);
         let builds = self.targets.len().max(1) as u64;
@@ -168,6 +168,15 @@ impl Job {
         for round in by.into_iter().rev() {
             rounds.push_front(round);
         }
+    }
+
+    /// The builds that have not joined yet.
+    fn left(&self) -> Vec<Target> {
+        let rounds = locked(&self.rounds);
+        rounds
+            .iter()
+            .flat_map(|round| round.targets.clone())
+            .collect()
     }
 
     /// True if there are rounds behind the one that is under way.
@@ -236,9 +245,13 @@ impl Shared {
             .spawn(move || {
                 stand_back();
                 shared.work(&work);
-                work.ended.store(true, Ordering::Release);
-                shared.publish(&locked(&shared.feed));
-                shared.start_queued();
+                // What was cancelled ends for the others once its rest is begun anew: live models that
+                // are far behind must count as such all the time.
+                if !work.cancelled.load(Ordering::Acquire) {
+                    work.ended.store(true, Ordering::Release);
+                    shared.publish(&locked(&shared.feed));
+                    shared.start_queued();
+                }
             });
         match thread {
             Ok(thread) => *locked(&job.thread) = Some(thread),
@@ -306,16 +319,18 @@ impl Shared {
         };
         locked(&self.queued).retain(|target| !concerned(target));
         for job in self.jobs() {
-            if !job.targets.iter().any(concerned) {
+            if !job.left().iter().any(concerned) {
                 continue;
             }
             job.cancelled.store(true, Ordering::Release);
             wait_for(&job);
-            let others = job.targets.iter().filter(|target| !concerned(target));
-            let others = others.filter(|target| target.build.phase() == Phase::Building);
-            let others: Vec<_> = others.cloned().collect();
+            let mut others = job.left();
+            others.retain(|target| !concerned(target));
             let position = locked(&self.feed).position;
             self.start_job(others, position);
+            job.ended.store(true, Ordering::Release);
+            self.publish(&locked(&self.feed));
+            self.start_queued();
         }
     }
 
@@ -327,29 +342,20 @@ impl Shared {
                 break;
             }
         }
-        let left = std::mem::take(&mut *locked(&job.rounds));
-        for round in &left {
-            for (target, model) in self.renewed(round) {
-                tracing::info!(
-                    model = target.model,
-                    "a model is not folded anew: it was not done"
-                );
-                model.drop_renewal();
-                model.remove_stray();
-            }
+        for model in self.renewed(&job.left()) {
+            tracing::info!(
+                model = model.name(),
+                "a model is not folded anew: it was not done"
+            );
+            model.drop_renewal();
+            model.remove_stray();
         }
     }
 
-    /// The models of a round whose live build is renewed.
-    fn renewed<'a>(
-        &'a self,
-        round: &'a Round,
-    ) -> impl Iterator<Item = (&'a Target, &'a dyn AnyModel)> {
-        let renews = round
-            .targets
-            .iter()
-            .filter(|target| target.kind != Kind::Joins);
-        renews.filter_map(|target| Some((target, self.models.named(target.model)?)))
+    /// The models whose live build is renewed.
+    fn renewed<'a>(&'a self, targets: &'a [Target]) -> impl Iterator<Item = &'a dyn AnyModel> {
+        let renews = targets.iter().filter(|target| target.kind != Kind::Joins);
+        renews.filter_map(|target| self.models.named(target.model))
     }
 
     fn is_over(&self, job: &Job) -> bool {
@@ -392,10 +398,21 @@ impl Shared {
         let mut decoder = Decoder::at(wanted, &*self.log, round.position, units)?;
         let mut reached = round.position;
         let (mut saved, mut owed, mut looked) = (reached, Duration::ZERO, reached);
+        let mut settled = false;
         while !self.is_over(job) {
             let target = job.at().unwrap_or_else(|| locked(&self.feed).position);
             job.target.store(target.max(reached), Ordering::Relaxed);
+            if round.is_fenced() {
+                return self.join(job, round, target, &mut decoder);
+            }
             if target.saturating_sub(reached) <= JOIN_EVENTS {
+                if job.has_more() && !settled {
+                    // The next round needs the memory of this one.
+                    let _turn = self.turn.blocking_lock();
+                    self.save_round(job, round);
+                    settled = true;
+                    continue;
+                }
                 return self.join(job, round, reached, &mut decoder);
             }
             let mut reader = Reader::new(&*self.log, reached + 1, target);
@@ -421,6 +438,9 @@ impl Shared {
                 }
                 if reached >= looked + self.options.divide_events {
                     looked = reached;
+                    if round.is_fenced() {
+                        break;
+                    }
                     if self.divide(job, round, reached, target) {
                         return Ok(());
                     }
@@ -438,18 +458,19 @@ impl Shared {
 
     /// Leaves for later rounds what does not fit into memory together; `true` if so.
     fn divide(&self, job: &Job, round: &Round, reached: u64, target: u64) -> bool {
-        if self.options.views.is_none() || round.targets.len() < 2 {
+        let all = round.targets.len();
+        if self.options.views.is_none() || all < 2 || round.with_snapshots().count() < all {
             return false;
         }
         let budget = self.options.memory_bytes / self.jobs().len().max(1);
         let needs = || -> Vec<Need> {
-            let builds = round.targets.iter().map(|target| &target.build);
-            builds
-                .map(|build| Need {
-                    resident: build.resident_bytes().0,
-                    whole: build.whole_bytes(),
-                })
-                .collect()
+            let targets = round.targets.iter();
+            let need = |target: &Target| Need {
+                live: target.live,
+                resident: target.build.resident_bytes().0,
+                whole: target.build.whole_bytes(),
+            };
+            targets.map(need).collect()
         };
         if !rounds::is_too_much(&needs(), reached, target, budget) {
             return false;
@@ -507,10 +528,6 @@ impl Shared {
         reached: u64,
         decoder: &mut Decoder,
     ) -> Result<(), ReadError> {
-        if job.has_more() {
-            // The next round needs the memory of this one.
-            self.save_round(job, round);
-        }
         let feed = locked(&self.feed);
         let target = job.at().unwrap_or(feed.position);
         if reached < target {
@@ -542,7 +559,7 @@ impl Shared {
         }
         self.publish(&feed);
         drop(feed);
-        for (_, model) in self.renewed(round) {
+        for model in self.renewed(&round.targets) {
             model.remove_stray();
         }
         Ok(())

@@ -43,10 +43,12 @@ impl Shared {
             }
             model.remove_stray();
         }
-        // Without any snapshot a short log is simply followed from its start.
-        let position = match loaded {
-            0 if head > options.follow_events => head,
-            loaded => loaded,
+        // What is near is simply followed, also a short log without any snapshot from its start. What
+        // is far is folded by jobs, which look after memory.
+        let position = if head - loaded.min(head) > options.follow_events {
+            head
+        } else {
+            loaded
         };
         let pool = pool_of("models", threads().min(THREADS_MAX))?;
         let savers = pool_of("snapshots", options.build_threads.max(1))?;

@@ -5,6 +5,7 @@
 //! would write and read their pages again and again; reading the log once more for some of them costs
 //! far less. Owns which builds a round has; folds nothing.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 
 use super::job::{Kind, Target};
@@ -25,14 +26,15 @@ const _: () = assert!(TOLD_FROM_SHARE < ROUND_SHARE && ROUND_SHARE < DIVIDED_FRO
 pub(super) struct Round {
     /// The builds, and for what.
     pub(super) targets: Vec<Target>,
-    /// Position at which they began to be folded in this run of the service.
+    /// Position at which they began to be folded by the job.
     pub(super) from: u64,
     /// Position up to which they are folded.
     pub(super) position: u64,
 }
 
-/// The rounds of builds: those at the same position together, the ones that are nearest to the end
-/// first. A build that met a fault is folded no more, and comes with any others.
+/// The rounds of builds: those at the same position together, the ones with a live build first, then
+/// those that are nearest to the end. A build that met a fault is folded no more, and comes with any
+/// others.
 pub(super) fn rounds_of(targets: Vec<Target>) -> VecDeque<Round> {
     let mut rounds: Vec<Round> = Vec::new();
     let (faulty, sound): (Vec<_>, Vec<_>) = targets
@@ -50,7 +52,10 @@ pub(super) fn rounds_of(targets: Vec<Target>) -> VecDeque<Round> {
             }),
         }
     }
-    rounds.sort_by_key(|round| std::cmp::Reverse(round.position));
+    rounds.sort_by_key(|round| {
+        let is_live = round.targets.iter().any(|target| target.live);
+        Reverse((is_live, round.position))
+    });
     for (standing, target) in faulty {
         match rounds.first_mut() {
             Some(round) => round.targets.push(target),
@@ -67,6 +72,8 @@ pub(super) fn rounds_of(targets: Vec<Target>) -> VecDeque<Round> {
 /// What is known of a build's memory, to say with which others it is folded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Need {
+    /// It is a live build, and answers nobody until it is there.
+    pub(super) live: bool,
     /// Bytes that it keeps resident.
     pub(super) resident: usize,
     /// Bytes that it would take if all of it was resident.
@@ -87,8 +94,8 @@ pub(super) fn is_too_much(needs: &[Need], position: u64, target: u64, budget: us
 }
 
 /// Which builds are folded together, by their places in `needs`, so that those of a round come to no
-/// more than their share of `budget`, or are alone; the rounds with the most builds first, so that most
-/// models answer soon.
+/// more than their share of `budget`, or are alone; the rounds with the most live builds first, so
+/// that most models answer soon.
 pub(super) fn divided(
     needs: &[Need],
     position: u64,
@@ -102,7 +109,7 @@ pub(super) fn divided(
         .enumerate()
         .map(|(place, bytes)| (bytes, place))
         .collect();
-    by_size.sort_by_key(|(bytes, place)| (std::cmp::Reverse(*bytes), *place));
+    by_size.sort_by_key(|(bytes, place)| (Reverse(*bytes), *place));
     let mut rounds: Vec<(usize, Vec<usize>)> = Vec::new();
     for (bytes, place) in by_size {
         let fits = |taken: &usize| taken.saturating_add(bytes) <= most;
@@ -114,7 +121,10 @@ pub(super) fn divided(
             None => rounds.push((bytes, vec![place])),
         }
     }
-    rounds.sort_by_key(|(_, places)| std::cmp::Reverse(places.len()));
+    rounds.sort_by_key(|(_, places)| {
+        let live = places.iter().filter_map(|place| needs.get(*place));
+        Reverse((live.filter(|need| need.live).count(), places.len()))
+    });
     rounds.into_iter().map(|(_, places)| places).collect()
 }
 
@@ -136,6 +146,11 @@ impl Round {
             targets: targets.cloned().collect(),
             ..*self
         }
+    }
+
+    /// True if each of its builds met a fault: there is nothing to be folded.
+    pub(super) fn is_fenced(&self) -> bool {
+        self.targets.iter().all(|target| target.build.is_fenced())
     }
 
     /// Its builds that may have a snapshot while they are folded: what renews a live build has that

@@ -1,4 +1,3 @@
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,16 +7,17 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::folded;
-use crate::Models;
 use crate::ReadModel as _;
 use crate::build::Phase;
-use crate::engine::{BuildHealth, CompareError, Engine, Options, Pause, Role};
+use crate::engine::{BuildHealth, CompareError, Engine, FOLLOW_EVENTS, Options, Pause, Role};
 use crate::fixture::{COMMUNITY, History, id};
 use crate::read_models::members::Members;
 
-const SOON: Duration = Duration::from_secs(20);
+pub(super) const SOON: Duration = Duration::from_secs(20);
+/// What takes so long on any machine does not come.
+const NEVER: Duration = Duration::from_mins(2);
 
-async fn engine(history: &History, options: Options) -> Engine {
+pub(super) async fn engine(history: &History, options: Options) -> Engine {
     let log: Arc<dyn EventLog> = history.log.clone();
     let engine = Engine::start(log, options).await.expect("started");
     let head = history.log.head().position;
@@ -26,7 +26,7 @@ async fn engine(history: &History, options: Options) -> Engine {
 }
 
 #[track_caller]
-fn equals_a_fold(engine: &Engine, history: &History) {
+pub(super) fn equals_a_fold(engine: &Engine, history: &History) {
     for (live, fold) in engine.models().all().into_iter().zip(folded(history).all()) {
         assert_eq!(
             live.live().checksum(),
@@ -209,7 +209,7 @@ async fn an_unreadable_event_fences_only_the_models_that_want_it() {
     again.stop().await;
 }
 
-fn started(build: u32) -> projection::Event {
+pub(super) fn started(build: u32) -> projection::Event {
     projection::Event::RebuildStarted {
         build,
         schema_version: 1,
@@ -217,7 +217,7 @@ fn started(build: u32) -> projection::Event {
     }
 }
 
-fn switched(from: u32, to: u32) -> projection::Event {
+pub(super) fn switched(from: u32, to: u32) -> projection::Event {
     projection::Event::BuildSwitched {
         from,
         to,
@@ -225,17 +225,24 @@ fn switched(from: u32, to: u32) -> projection::Event {
     }
 }
 
-async fn ready(engine: &Engine, model: &str, build: u32) -> BuildHealth {
-    loop {
-        match engine.build(model, build) {
-            Some(health) if health.phase == Phase::Following => return health,
-            _ => tokio::task::yield_now().await,
-        }
-    }
+pub(super) async fn ready(engine: &Engine, model: &str, build: u32) -> BuildHealth {
+    let follows = |health: &BuildHealth| health.phase == Phase::Following;
+    let found = || engine.build(model, build).filter(follows);
+    until(|| found().is_some()).await;
+    found().expect("ready")
 }
 
-async fn until(mut reached: impl FnMut() -> bool) {
+pub(super) fn all_follow(engine: &Engine) -> bool {
+    let builds = engine.builds().into_iter();
+    builds
+        .map(|build| build.phase)
+        .all(|phase| phase == Phase::Following)
+}
+
+pub(super) async fn until(mut reached: impl FnMut() -> bool) {
+    let began = std::time::Instant::now();
     while !reached() {
+        assert!(began.elapsed() < NEVER, "waited for what never comes");
         tokio::task::yield_now().await;
     }
 }
@@ -410,86 +417,30 @@ async fn of_builds_that_are_folded_together_one_is_cancelled_and_the_others_go_o
     engine.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn builds_that_do_not_fit_into_memory_together_are_folded_in_rounds_and_say_the_same() {
-    let (points, views) = (
-        TempDir::new().expect("a folder"),
-        TempDir::new().expect("a folder"),
-    );
-    let mut history = History::whole().await;
-    for n in 0..3_000_u128 {
-        history.reported("2024-05-02T00:00:00Z", 90_000 + n).await;
-    }
-    let options = Options {
-        views: Some(views.path().to_owned()),
-        pause: Pause {
-            folder: Some(points.path().to_owned()),
-        },
-        memory_bytes: 100_000,
-        follow_events: 1,
-        divide_events: 500,
-        ..Options::default()
-    };
-    // A build gives its name to the round that it is the first of. All are together in the first one.
-    let others = || Models::NAMES.iter().skip(1);
-    let point = |name: &str, what: &str| points.path().join(format!("rebuild.{name}.{what}"));
-    for name in others() {
-        std::fs::write(point(name, "hold"), b"").expect("written");
-    }
-    let log: Arc<dyn EventLog> = history.log.clone();
-    let engine = Engine::start(log, options.clone()).await.expect("started");
-    until(|| others().any(|name| point(name, "reached").exists())).await;
-    let builds = engine.builds();
-    let waiting = |build: &&BuildHealth| build.phase == Phase::Building;
-    let positions: BTreeSet<_> = builds
-        .iter()
-        .filter(waiting)
-        .map(|build| build.position)
-        .collect();
-    assert!(positions.len() > 1, "{builds:?}");
-    for build in builds.iter().filter(waiting) {
-        let progress = build.progress.expect("of a build under way or waiting");
-        assert_eq!(progress.position, build.position);
-        assert!(progress.position < progress.target);
-    }
-    // It is stopped on the way, and goes on from there.
-    for name in others() {
-        std::fs::remove_file(point(name, "hold")).expect("held");
-    }
-    engine.stop().await;
-    let log: Arc<dyn EventLog> = history.log.clone();
-    let engine = Engine::start(log, options).await.expect("started");
-    until(|| {
-        let builds = engine.builds().into_iter();
-        builds
-            .map(|build| build.phase)
-            .all(|phase| phase == Phase::Following)
-    })
-    .await;
-    let position = history.reported("2024-05-02T00:00:00Z", 777).await;
-    engine.wait_applied(position, SOON).await.expect("applied");
-    equals_a_fold(&engine, &history);
-    engine.stop().await;
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_the_batches_threads_snapshots_memory_and_restarts_the_models_equal_a_naive_fold(
-        schedule in prop::collection::vec((1_u64..40, any::<bool>(), 0_usize..3, 0_u64..30), 1..4),
+        schedule in prop::collection::vec(
+            (1_u64..40, any::<bool>(), 0_usize..3, 0_u64..30, prop::option::of(0_u64..200)),
+            1..4,
+        ),
     ) {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         runtime.block_on(async {
             let folder = TempDir::new().expect("a folder");
             let mut history = History::whole().await;
             let (mut more, mut build) = (0_u128, 2);
-            for (snapshot_events, rebuild, memory, grow) in schedule {
+            for (snapshot_events, rebuild, memory, grow, follow_events) in schedule {
                 let options = Options {
                     views: Some(folder.path().to_owned()),
                     snapshot_events,
                     memory_bytes: memory * 2_000,
                     build_threads: 1 + memory,
+                    // Behind by more, builds are folded in rounds by jobs.
+                    follow_events: follow_events.unwrap_or(FOLLOW_EVENTS),
+                    divide_events: 50,
                     ..Options::default()
                 };
                 let engine = engine(&history, options).await;
@@ -500,6 +451,7 @@ proptest! {
                 if rebuild {
                     history.acts("case_board", started(build)).await;
                     ready(&engine, "case_board", build).await;
+                    until(|| all_follow(&engine)).await;
                     let compared = engine.compare("case_board", build, 10).await.expect("ready");
                     assert!(compared.is_equal());
                     history.acts("case_board", switched(build - 1, build)).await;
@@ -507,6 +459,7 @@ proptest! {
                 }
                 let head = history.log.head().position;
                 engine.wait_applied(head, SOON).await.expect("caught up");
+                until(|| all_follow(&engine)).await;
                 equals_a_fold(&engine, &history);
                 engine.stop().await;
             }
@@ -534,7 +487,7 @@ impl History {
         self.log.head().position
     }
 
-    async fn acts(&mut self, model: &str, event: projection::Event) {
+    pub(super) async fn acts(&mut self, model: &str, event: projection::Event) {
         self.one::<Projection>("2024-05-05T00:00:00Z", None, model, event)
             .await;
     }

@@ -1,3 +1,5 @@
+use std::cmp::Reverse;
+
 use proptest::prelude::*;
 
 use super::{Need, divided, is_too_much};
@@ -6,6 +8,7 @@ const BUDGET: usize = 1_000;
 
 fn need(bytes: usize) -> Need {
     Need {
+        live: false,
         resident: bytes,
         whole: bytes,
     }
@@ -44,10 +47,20 @@ fn small_builds_are_folded_first_and_a_large_one_alone() {
 }
 
 #[test]
+fn live_builds_are_folded_before_those_that_nobody_waits_for() {
+    let live = Need {
+        live: true,
+        ..need(90)
+    };
+    let needs = [need(20), need(20), live];
+    assert_eq!(divided(&needs, 100, 1_000, BUDGET), [vec![2], vec![0, 1]]);
+}
+
+#[test]
 fn what_is_resident_does_not_say_what_a_build_comes_to() {
     let let_go = Need {
         resident: 0,
-        whole: 400,
+        ..need(400)
     };
     let needs = [let_go, need(200), need(200)];
     assert!(is_too_much(&needs, 100, 100, BUDGET));
@@ -67,7 +80,7 @@ proptest! {
         let mut places: Vec<_> = rounds.iter().flatten().copied().collect();
         places.sort_unstable();
         prop_assert_eq!(places, (0..bytes.len()).collect::<Vec<_>>());
-        prop_assert!(rounds.is_sorted_by_key(|round| std::cmp::Reverse(round.len())));
+        prop_assert!(rounds.is_sorted_by_key(|round| Reverse(round.len())));
         for round in &rounds {
             let own: Vec<_> = round.iter().map(|place| needs[*place]).collect();
             prop_assert!(!is_too_much(&own, position, target, BUDGET));
