@@ -17,6 +17,7 @@ use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use sha2::{Digest, Sha256};
 
 use crate::feed::DecodedCommit;
+use crate::pace;
 use crate::pages::{Change, Page, Pages};
 use crate::read_model::{Fact, ReadModel, Row};
 use crate::views::{Belongs, Manifest, Pack, Place, Source, Written};
@@ -238,6 +239,7 @@ impl<M: ReadModel> Build<M> {
     fn items<'a>(&self, commits: &'a [DecodedCommit]) -> (Vec<Item<'a, M>>, Option<Stop>) {
         let mut items = Vec::new();
         for (commit, decoded) in commits.iter().enumerate() {
+            pace::step();
             let before = items.len();
             for event in &decoded.events {
                 if !M::wants(event.stream().category()) {
@@ -273,8 +275,10 @@ impl<M: ReadModel> Build<M> {
         let panics_at = self.panics_at();
         let pages = self.partitions.pages_mut(&bounds);
         let work = pages.into_iter().zip(items);
-        let take =
-            |(page, items): (&mut Page<M>, Vec<Item<'_, M>>)| take_page(page, items, panics_at);
+        let take = |(page, items): (&mut Page<M>, Vec<Item<'_, M>>)| {
+            pace::step();
+            take_page(page, items, panics_at)
+        };
         let taken: Vec<Taken<M>> = if parallel {
             let work: Vec<_> = work.collect();
             work.into_par_iter().map(take).collect()

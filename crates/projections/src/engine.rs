@@ -407,7 +407,12 @@ impl Shared {
             let mut reader = Reader::new(&*self.log, from, to);
             let mut decoder = locked(&self.feed).decoder.clone();
             while !self.is_stopping() {
-                let read = self.pool.install(|| reader.next(&mut decoder));
+                // Threads that are woken for a few commits would be in the way of who wrote them.
+                let read = if reader.shares_out() {
+                    self.pool.install(|| reader.next(&mut decoder))
+                } else {
+                    reader.next(&mut decoder)
+                };
                 let Some(batch) = read? else { break };
                 let acts = self.feed(&batch, &decoder);
                 moved = true;

@@ -5,6 +5,7 @@
 //! - `build`: the content of a model up to a position; `pages`: its partitions, read when asked for
 //! - `models`: a model with its builds; folds without an engine; `compare`: two builds by rows
 //! - `feed`: commits as facts; `views`: builds as files, a cache
+//! - `pace`: keeps what is folded beside to its share of the time
 //! - `engine`: feeds all models from a log, in order, and keeps them healthy
 //! - `supposing`: the commits of a log as they would stand under other rules, for a what-if
 //! - `reactions`: runs the domain's reactions; `consequences`: waits for what follows from a write
@@ -20,6 +21,7 @@ pub mod consequences;
 pub mod engine;
 pub mod feed;
 pub mod models;
+mod pace;
 pub mod pages;
 pub mod reactions;
 pub mod read_model;

@@ -19,6 +19,7 @@ use super::{Shared, locked};
 use crate::build::Phase;
 use crate::feed::{DecodedCommit, Decoder};
 use crate::models::{AnyBuild, AnyModel};
+use crate::pace::{self, to_rest};
 use crate::views::Belongs;
 
 /// Events that are left when a build joins the loop, which stands still for them.
@@ -364,9 +365,7 @@ impl Shared {
 
     /// Folds round by round until all builds have joined the loop, or until it is over.
     fn fold(self: &Arc<Self>, job: &Job) -> Result<(), ReadError> {
-        let threads = self.options.build_threads.max(1);
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        let pool = match pool {
+        let pool = match self.build_pool() {
             Ok(pool) => pool,
             Err(error) => {
                 tracing::error!(%error, "a build has no threads");
@@ -421,11 +420,12 @@ impl Shared {
                 if self.is_over(job) {
                     break;
                 }
-                let began = Instant::now();
                 let Some(batch) = pool.install(|| reader.next(&mut decoder))? else {
                     break;
                 };
                 pool.install(|| take_in(round, &batch));
+                // So far the threads of the pool kept to their share.
+                let folded = Instant::now();
                 reached = batch.last().map_or(reached, DecodedCommit::last_position);
                 job.reached(reached);
                 if reached >= saved + SNAPSHOT_EVENTS {
@@ -446,7 +446,7 @@ impl Shared {
                     }
                 }
                 self.keep_within_memory();
-                owed += to_rest(began.elapsed(), self.options.build_share);
+                owed += to_rest(folded.elapsed(), self.options.build_share);
                 if owed >= PAUSE_MIN {
                     std::thread::sleep(owed.min(PAUSE_MAX));
                     owed = Duration::ZERO;
@@ -498,6 +498,19 @@ impl Shared {
         }
         job.replace_round(by);
         true
+    }
+
+    /// Threads that fold builds: they stand back behind commands and keep to their share.
+    pub(super) fn build_pool(&self) -> Result<rayon::ThreadPool, rayon::ThreadPoolBuildError> {
+        let share = self.options.build_share;
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(self.options.build_threads.max(1))
+            .thread_name(|number| format!("fold {number}"))
+            .start_handler(move |_| {
+                stand_back();
+                pace::keep_to(share);
+            })
+            .build()
     }
 
     fn wants(&self, round: &Round) -> Vec<fn(&str) -> bool> {
@@ -576,12 +589,6 @@ impl Shared {
 fn take_in(round: &Round, batch: &[DecodedCommit]) {
     let targets = round.targets.par_iter();
     targets.for_each(|target| target.build.take_in(batch, true));
-}
-
-/// The pause after which work has taken no more than its share of the time.
-pub(super) fn to_rest(worked: Duration, share: u32) -> Duration {
-    let share = share.clamp(1, 100);
-    worked * (100 - share) / share
 }
 
 /// Lets the threads of commands and questions go first: lowers the priority of this thread and of

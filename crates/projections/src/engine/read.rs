@@ -7,6 +7,7 @@ use eventlog::{Commits, EventLog, PackedBlock, PackedBlocks, ReadError};
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
 use crate::feed::{DecodedCommit, Decoder};
+use crate::pace;
 
 /// Commits that are taken in between two looks at the log's end.
 const BATCH_COMMITS_MAX: usize = 512;
@@ -52,7 +53,13 @@ impl Reader {
         }
     }
 
-    /// The next commits, decoded; none at the end. Uses the threads of the current pool.
+    /// True if there is so much to read that threads share it.
+    pub(super) fn shares_out(&self) -> bool {
+        matches!(self.from, From::Blocks(_))
+    }
+
+    /// The next commits, decoded; none at the end. Uses the threads of the current pool, if it
+    /// [`Reader::shares_out`].
     ///
     /// # Errors
     /// What cannot be read, after everything before it was given.
@@ -75,7 +82,11 @@ impl Reader {
                     let some: Vec<_> = blocks.take(count).collect();
                     let parse = |block: Result<PackedBlock, ReadError>| {
                         let commits = block?.unpack()?.into_iter();
-                        Ok(commits.map(|commit| decoder.parse(commit)).collect())
+                        let parse = |commit| {
+                            pace::step();
+                            decoder.parse(commit)
+                        };
+                        Ok(commits.map(parse).collect())
                     };
                     let parsed: Vec<Result<Vec<_>, ReadError>> =
                         some.into_par_iter().map(parse).collect();

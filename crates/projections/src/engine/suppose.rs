@@ -13,13 +13,14 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 
-use super::job::{PAUSE_MAX, PAUSE_MIN, Progress, to_rest};
+use super::job::{PAUSE_MAX, PAUSE_MIN, Progress};
 use super::read::Reader;
 use super::{Engine, Shared};
 use crate::build::Fault;
 use crate::compare::{Cursor, Tally};
 use crate::feed::{DecodedCommit, Decoder};
 use crate::models::AnyBuild;
+use crate::pace::to_rest;
 use crate::supposing::{self, Follows, Supposing, Supposition};
 use crate::views::Belongs;
 
@@ -266,9 +267,7 @@ impl Shared {
         run: &Run,
     ) -> Result<(), SupposeError> {
         let cut_short = |error: &dyn std::fmt::Display| SupposeError::CutShort(error.to_string());
-        let threads = self.options.build_threads.max(1);
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        let pool = pool.map_err(|error| cut_short(&error))?;
+        let pool = self.build_pool().map_err(|error| cut_short(&error))?;
         let supposition = asked.supposition.clone();
         let wanted = move |category: &str| model_wants(category) || supposition.wants(category);
         let mut decoder = Decoder::new(wanted);
@@ -280,7 +279,6 @@ impl Shared {
             self.options.pause.at("suppose");
             let _turn = self.turn.blocking_lock();
             self.goes_on(run)?;
-            let began = Instant::now();
             let batch = pool.install(|| reader.next(&mut decoder));
             let Some(batch) = batch.map_err(|error| cut_short(&error))? else {
                 return pair.check();
@@ -289,10 +287,12 @@ impl Shared {
             pool.install(|| pair.recorded.take_in(&batch, true));
             let batch = supposing.take(batch, &decoder);
             pool.install(|| pair.supposed.take_in(&batch, true));
+            // So far the threads of the pool kept to their share.
+            let folded = Instant::now();
             pair.check()?;
             self.make_room(pair, self.options.views.is_some())?;
             run.position.store(last, Ordering::Relaxed);
-            owed += to_rest(began.elapsed(), self.options.build_share);
+            owed += to_rest(folded.elapsed(), self.options.build_share);
             if owed >= PAUSE_MIN {
                 std::thread::sleep(owed.min(PAUSE_MAX));
                 owed = Duration::ZERO;
