@@ -6,6 +6,7 @@
 
 mod builds;
 mod fold;
+mod folding;
 mod job;
 mod memory;
 mod open;

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 
-use super::job::{PAUSE_MAX, PAUSE_MIN, Progress};
+use super::folding::{PAUSE_MAX, PAUSE_MIN};
+use super::job::Progress;
 use super::read::Reader;
 use super::{Engine, Shared};
 use crate::build::Fault;

@@ -74,6 +74,14 @@ impl Folders {
         let started = Engine::start(log, self.options()).await;
         started.expect("started")
     }
+
+    /// An engine that has divided what it folds, and waits in one of the rounds.
+    async fn start_until_divided(&self, history: &History) -> Engine {
+        self.hold_divided();
+        let engine = self.start(history).await;
+        until(|| self.is_held()).await;
+        engine
+    }
 }
 
 async fn long_history() -> History {
@@ -105,9 +113,7 @@ async fn comes_to_the_same(engine: &Engine, history: &mut History) {
 #[tokio::test(flavor = "multi_thread")]
 async fn builds_that_do_not_fit_into_memory_together_are_folded_in_rounds_and_say_the_same() {
     let (folders, mut history) = (Folders::new(), long_history().await);
-    folders.hold_divided();
-    let engine = folders.start(&history).await;
-    until(|| folders.is_held()).await;
+    let engine = folders.start_until_divided(&history).await;
     let builds = waiting(&engine);
     assert!(positions(&builds).len() > 1, "{builds:?}");
     for build in builds {
@@ -123,18 +129,14 @@ async fn builds_that_do_not_fit_into_memory_together_are_folded_in_rounds_and_sa
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_between_rounds_goes_on_in_rounds() {
     let (folders, mut history) = (Folders::new(), long_history().await);
-    folders.hold_divided();
-    let engine = folders.start(&history).await;
-    until(|| folders.is_held()).await;
+    let engine = folders.start_until_divided(&history).await;
     let go_on = async {
         tokio::time::sleep(Duration::from_millis(1)).await;
         folders.let_go();
     };
     // The stop is asked for first, and waits for what is held.
     tokio::join!(biased; engine.stop(), go_on);
-    folders.hold_divided();
-    let engine = folders.start(&history).await;
-    until(|| folders.is_held()).await;
+    let engine = folders.start_until_divided(&history).await;
     let builds = waiting(&engine);
     assert!(positions(&builds).len() > 1, "{builds:?}");
     assert!(builds.iter().all(|build| build.position > 0), "{builds:?}");
@@ -146,9 +148,7 @@ async fn a_restart_between_rounds_goes_on_in_rounds() {
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_kill_right_after_dividing_nobody_waits_for_what_is_folded_in_rounds() {
     let (folders, mut history) = (Folders::new(), long_history().await);
-    folders.hold_divided();
-    let engine = folders.start(&history).await;
-    until(|| folders.is_held()).await;
+    let engine = folders.start_until_divided(&history).await;
     // As a kill leaves it: every live build has a snapshot of the moment of dividing.
     let copy = Folders::new();
     copied(folders.views.path(), copy.views.path());
